@@ -1,0 +1,10 @@
+//! Request and response types of the admin plane.
+//!
+//! Shared by the gateway that answers and the programs that ask. Knows no web framework and no
+//! store. Durations are whole milliseconds, amounts whole units; names end in their unit.
+
+mod limits;
+mod queue;
+
+pub use limits::{CoolDown, LimitState, PoolState, RateLimits, TokenTotals};
+pub use queue::{QueueStatus, TierDepth, WaitingCall};

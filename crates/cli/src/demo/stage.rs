@@ -1,0 +1,219 @@
+//! The simulated provider with its hidden quota, and the gateway in front of it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use paceline_config::{Overrides, Secret, Settings, SourceFile, Sources};
+use paceline_gateway::Gateway;
+use paceline_simulator::{
+    EnforcerSettings, Latency, OutputLength, Quota, QuotaKind, Simulator, SimulatorSettings,
+};
+use paceline_telemetry::Metrics;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use super::workload::{Route, Tenant};
+use crate::exit::Failure;
+
+/// The hidden quota.
+pub(super) const TOKENS_PER_MINUTE: u64 = 60_000;
+pub(super) const REQUESTS_PER_MINUTE: u64 = 300;
+
+/// A minute's amount is enforced in pieces, as providers do without saying so in their headers:
+/// only so much of it may go at once.
+pub(super) const PIECE: Duration = Duration::from_secs(3);
+
+/// Answers take a quarter to three quarters of a second.
+const LATENCY: Latency = Latency {
+    first_token: Duration::from_millis(200),
+    per_token: Duration::from_millis(5),
+    jitter_percent: 50,
+};
+const ANSWER_TOKENS: u64 = 60;
+
+/// How the gateway comes to know the quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limits {
+    /// It is told.
+    Configured,
+    /// It learns from the provider's answers.
+    Learned,
+}
+
+impl Limits {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Configured => "configured",
+            Self::Learned => "learned",
+        }
+    }
+}
+
+/// Where a phase takes place.
+pub(super) trait Venue {
+    /// Where requests go.
+    fn route(&self) -> Route;
+    /// The provider behind it, which keeps the score.
+    fn simulator(&self) -> &Simulator;
+}
+
+/// The provider alone.
+#[derive(Debug)]
+pub(super) struct Stage {
+    simulator: Simulator,
+}
+
+impl Stage {
+    pub(super) async fn build() -> Result<Self, Failure> {
+        let kind = QuotaKind::Quantised {
+            quantum_ms: u64::try_from(PIECE.as_millis()).unwrap_or(u64::MAX),
+        };
+        let settings = SimulatorSettings {
+            limits: EnforcerSettings {
+                quotas: vec![
+                    Quota::requests_per_minute(REQUESTS_PER_MINUTE).kept_as(kind),
+                    Quota::tokens_per_minute(TOKENS_PER_MINUTE).kept_as(kind),
+                ],
+                ..EnforcerSettings::default()
+            },
+            latency: LATENCY,
+            output_length: OutputLength::Exactly(ANSWER_TOKENS),
+            journal_capacity: 0,
+            ..SimulatorSettings::default()
+        };
+        let simulator = Simulator::start(settings)
+            .await
+            .map_err(|error| Failure::other(error.to_string()))?;
+        Ok(Self { simulator })
+    }
+
+    /// An unused quota and counters at zero, once what was cut has ended.
+    pub(super) async fn reset(&self) {
+        let begun = Instant::now();
+        let busy = || {
+            self.simulator
+                .state()
+                .pools
+                .iter()
+                .any(|pool| pool.in_flight > 0)
+        };
+        while busy() && begun.elapsed() < Duration::from_secs(1) {
+            sleep(Duration::from_millis(20)).await;
+        }
+        self.simulator.reset();
+    }
+}
+
+impl Venue for Stage {
+    fn route(&self) -> Route {
+        Route {
+            address: self.simulator.address(),
+            paced: false,
+        }
+    }
+
+    fn simulator(&self) -> &Simulator {
+        &self.simulator
+    }
+}
+
+/// The provider behind a gateway.
+#[derive(Debug)]
+pub(super) struct PacedStage<'a> {
+    stage: &'a Stage,
+    gateway: Gateway,
+    /// Removed with everything in it at the end.
+    _state: TempDir,
+}
+
+impl<'a> PacedStage<'a> {
+    pub(super) fn build(stage: &'a Stage, limits: Limits) -> Result<Self, Failure> {
+        let state = tempfile::tempdir()
+            .map_err(|error| Failure::other(format!("cannot make a temporary folder: {error}")))?;
+        let settings = settings(&stage.simulator.base_url(), &state, limits)?;
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+        // Nothing asks for the token: the admin plane is switched off.
+        let gateway = Gateway::start(settings, metrics, Secret::new(""))
+            .map_err(|error| Failure::other(error.to_string()))?;
+        Ok(Self {
+            stage,
+            gateway,
+            _state: state,
+        })
+    }
+
+    pub(super) async fn close(self) -> Result<(), Failure> {
+        let gateway = self.gateway;
+        tokio::task::spawn_blocking(|| gateway.stop())
+            .await
+            .map_err(|error| Failure::other(format!("stopping the gateway failed: {error}")))
+    }
+}
+
+impl Venue for PacedStage<'_> {
+    fn route(&self) -> Route {
+        Route {
+            address: self.gateway.address(),
+            paced: true,
+        }
+    }
+
+    fn simulator(&self) -> &Simulator {
+        &self.stage.simulator
+    }
+}
+
+/// Settings as an operator would write them.
+fn settings(base_url: &str, state: &TempDir, limits: Limits) -> Result<Settings, Failure> {
+    let mut toml = format!(
+        "server = {{ listen = \"127.0.0.1:0\", threads = 1, shutdown_grace = \"500ms\" }}\n\
+         upstream = {{ base_url = \"{base_url}\", check = false }}\n\
+         admin = {{ enabled = false }}\n"
+    );
+    // Writing into a string does not fail.
+    for tenant in Tenant::ALL {
+        let (name, weight) = (tenant.name(), tenant.weight());
+        let _ = writeln!(toml, "tenants.{name}.weight = {weight}");
+    }
+    if limits == Limits::Configured {
+        let _ = writeln!(
+            toml,
+            "limits.tokens_per_minute = {TOKENS_PER_MINUTE}\n\
+             limits.requests_per_minute = {REQUESTS_PER_MINUTE}\n\
+             limits.window = \"quantised\"\n\
+             limits.quantum = \"{}s\"",
+            PIECE.as_secs()
+        );
+    }
+    let overrides = Overrides {
+        state_dir: Some(state.path().display().to_string()),
+        ..Overrides::default()
+    };
+    let sources = Sources {
+        file: Some(SourceFile {
+            name: "demo.toml".into(),
+            content: toml.into_bytes(),
+        }),
+        env: &[].into(),
+        overrides,
+    };
+    let loaded =
+        Settings::load(sources).map_err(|problems| Failure::other(problems.to_string()))?;
+    Ok(loaded.settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gateway_is_told_the_limits_or_left_to_learn_them() {
+        let state = tempfile::tempdir().unwrap();
+        let load = |limits| settings("http://127.0.0.1:1/v1", &state, limits).unwrap();
+        assert_eq!(load(Limits::Configured).default_domain.limits.len(), 2);
+        let learning = load(Limits::Learned);
+        assert!(learning.default_domain.limits.is_empty() && learning.default_domain.learn);
+        assert_eq!(learning.tenant("batch-b").weight, 3);
+    }
+}

@@ -1,0 +1,132 @@
+//! Options that change settings, and loading the settings with them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use paceline_config::{Loaded, Origin, Overrides, Problems, Settings};
+
+use crate::exit::{self, Failure};
+use crate::figures::counted;
+use crate::terminal::Terminal;
+
+/// The variable through which `--log-format` reaches the settings.
+const LOG_FORMAT: &str = "PACELINE_LOG_FORMAT";
+
+/// Where settings come from, and what overrides them.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SettingsArgs {
+    /// Configuration file; without one, defaults and environment variables hold
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PACELINE_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1:4100]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Address of the provider with its version path [default: https://api.openai.com/v1]
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<String>,
+    /// Bundle of settings for a purpose: production or development
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// error, warn, info, debug, trace, or a list such as info,hyper=warn
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// Form of a log line
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<Format>,
+    /// Folder of the admin token and of learned limits
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state_dir: Option<String>,
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl SettingsArgs {
+    /// Loads the settings from the file, this environment and the options.
+    pub(crate) fn load(&self, environment: BTreeMap<String, String>) -> Result<Loaded, Problems> {
+        let mut environment = environment;
+        if let Some(format) = self.log_format {
+            environment.insert(LOG_FORMAT.to_owned(), format.name().to_owned());
+        }
+        let overrides = Overrides {
+            listen: self.listen.clone(),
+            upstream: self.upstream.clone(),
+            preset: self.preset.clone(),
+            log_level: self.log_level.clone(),
+            state_dir: self.state_dir.clone(),
+        };
+        let mut loaded = Settings::read(self.config.as_deref(), &environment, overrides)?;
+        if self.log_format.is_some() {
+            for origin in loaded.provenance.values_mut() {
+                if matches!(origin, Origin::Variable(name) if name == LOG_FORMAT) {
+                    *origin = Origin::Option("--log-format");
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Loads the settings, or prints everything that is wrong with them.
+    pub(crate) fn load_or_explain(&self) -> Result<Loaded, Failure> {
+        self.load(environment())
+            .or_else(|problems| explain(&problems))
+    }
+}
+
+/// Prints every problem of a configuration, and fails.
+pub(crate) fn explain<T>(problems: &Problems) -> Result<T, Failure> {
+    Terminal::stderr().line(&problems.to_string())?;
+    let count = counted(problems.len() as u64, "problem");
+    let message = format!("the configuration is invalid: {count}; nothing was started");
+    Err(Failure::new(exit::CONFIGURATION, message))
+}
+
+/// The environment of this process, as far as it is text.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_format_of_the_command_line_is_told_from_a_variable() {
+        let args = SettingsArgs {
+            log_format: Some(Format::Json),
+            ..SettingsArgs::default()
+        };
+        let environment = [("HOME", "/home/ada"), (LOG_FORMAT, "text")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let loaded = args.load(environment.into()).unwrap();
+        assert_eq!(loaded.settings.log.format, paceline_config::LogFormat::Json);
+        assert_eq!(
+            loaded.provenance["log.format"],
+            Origin::Option("--log-format")
+        );
+    }
+}

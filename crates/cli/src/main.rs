@@ -1,0 +1,24 @@
+//! The `paceline` command: words and wiring, no rule of its own.
+
+mod arguments;
+mod check;
+mod client;
+mod completions;
+mod config;
+mod count;
+mod demo;
+mod exit;
+mod figures;
+mod load;
+mod provider;
+mod runtime;
+mod serve;
+mod status;
+mod table;
+mod terminal;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::finish(arguments::run())
+}

@@ -1,0 +1,230 @@
+//! `paceline provider`: the simulated provider as a server.
+
+mod limits;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use paceline_simulator::{
+    ChargeFormula, EnforcerSettings, FaultRule, HeaderSettings, Latency, OutputLength, PoolScope,
+    Simulator, SimulatorSettings, StartError,
+};
+
+use crate::exit::{self, Failure};
+use crate::figures::{counted, grouped};
+use crate::runtime;
+use crate::terminal::Terminal;
+
+use limits::LimitArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  paceline provider --tpm 60000 --rpm 300 --first-token-ms 300
+  paceline provider --tpm 60000 --kind quantised --quantum-ms 1000 --charge sum
+  paceline provider --fault 500:0.01 --fault 'cut_stream;after=3:0.02'
+  paceline serve --upstream http://127.0.0.1:4190/v1      a gateway in front of it
+
+Any key that starts with sk- is taken. GET /_simulator/state tells levels and counters,
+POST /_simulator/reset starts afresh.";
+
+/// Run a simulated provider that enforces limits as the real ones do
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ProviderArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4190")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// How the token charge of a request is computed
+    #[arg(long, value_name = "FORMULA", default_value = "max")]
+    charge: Charge,
+    /// Correct the charge to the actual use when a request ends
+    #[arg(long)]
+    refund: bool,
+    /// Which requests share a limit pool
+    #[arg(long, value_name = "SCOPE", default_value = "organization")]
+    scope: Scope,
+    /// Time to the first token
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    first_token_ms: u64,
+    /// Time for each further token
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    token_ms: u64,
+    /// How much times vary around their values
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    jitter_percent: u32,
+    /// Mean number of tokens of an answer
+    #[arg(long, value_name = "TOKENS", default_value_t = 48)]
+    output_tokens: u64,
+    /// Send no x-ratelimit-* headers
+    #[arg(long)]
+    no_limit_headers: bool,
+    /// Something that goes wrong, and for which share of the requests (FAULT or FAULT:SHARE, as in
+    /// 500:0.05, hang, cut_stream;after=3); may be repeated
+    #[arg(long = "fault", value_name = "FAULT", value_parser = fault_rule)]
+    faults: Vec<FaultRule>,
+    /// Threads that serve connections
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    threads: usize,
+    /// Varies all answers, times and faults
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
+}
+
+/// How the token charge of a request is computed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Charge {
+    /// The larger of characters / 4 and max_tokens
+    Max,
+    /// characters / 4 and max_tokens together
+    Sum,
+    /// characters / 4, and max_tokens for each choice
+    SumChoices,
+    /// characters / 4 alone
+    Input,
+}
+
+/// Which requests share a limit pool.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Scope {
+    /// All of them
+    Organization,
+    /// Those that name the same openai-project
+    Project,
+    /// Those with the same key
+    Key,
+}
+
+/// Reads `FAULT` or `FAULT:SHARE`.
+fn fault_rule(text: &str) -> Result<FaultRule, String> {
+    let (fault, share) = match text.rsplit_once(':') {
+        None => (text, 1.0),
+        Some((fault, share)) => {
+            let share = share
+                .parse()
+                .ok()
+                .filter(|share| (0.0..=1.0).contains(share));
+            (
+                fault,
+                share.ok_or("the share after the colon must be from 0 to 1")?,
+            )
+        }
+    };
+    fault
+        .parse::<paceline_simulator::FaultOrder>()
+        .map_err(|error| error.to_string())?;
+    Ok(FaultRule {
+        fault: fault.to_owned(),
+        share,
+        ..FaultRule::default()
+    })
+}
+
+impl ProviderArgs {
+    fn settings(&self) -> SimulatorSettings {
+        let default = SimulatorSettings::default();
+        SimulatorSettings {
+            listen: self.listen,
+            worker_threads: self.threads,
+            limits: EnforcerSettings {
+                refund: self.refund,
+                ..self.limits.enforcer()
+            },
+            pool_scope: match self.scope {
+                Scope::Organization => PoolScope::Organization,
+                Scope::Project => PoolScope::Project,
+                Scope::Key => PoolScope::Key,
+            },
+            charge_formula: match self.charge {
+                Charge::Max => ChargeFormula::MaxOfEstimateAndLimit,
+                Charge::Sum => ChargeFormula::EstimatePlusLimit,
+                Charge::SumChoices => ChargeFormula::EstimatePlusLimitTimesChoices,
+                Charge::Input => ChargeFormula::InputOnly,
+            },
+            output_length: OutputLength::Mean(self.output_tokens),
+            latency: Latency {
+                first_token: Duration::from_millis(self.first_token_ms),
+                per_token: Duration::from_millis(self.token_ms),
+                jitter_percent: self.jitter_percent,
+            },
+            headers: HeaderSettings {
+                rate_limits: !self.no_limit_headers,
+                ..default.headers
+            },
+            faults: self.faults.clone(),
+            seed: self.seed,
+            ..default
+        }
+    }
+}
+
+pub(crate) fn run(args: &ProviderArgs) -> Result<(), Failure> {
+    runtime::on_this_thread()?.block_on(serve(args.settings()))
+}
+
+async fn serve(settings: SimulatorSettings) -> Result<(), Failure> {
+    let quotas: Vec<String> = settings
+        .limits
+        .quotas
+        .iter()
+        .map(|quota| format!("{} {quota}", grouped(quota.amount)))
+        .collect();
+    let simulator = Simulator::start(settings).await.map_err(refused)?;
+    let mut terminal = Terminal::stdout();
+    let limits = if quotas.is_empty() {
+        "none".to_owned()
+    } else {
+        quotas.join(", ")
+    };
+    let base_url = simulator.base_url();
+    terminal.line(&format!(
+        "simulated provider on {base_url}; limits: {limits}"
+    ))?;
+    ended().await?;
+    let counters = simulator.state().counters;
+    simulator.shutdown().await;
+    terminal.line(&format!(
+        "{} served, {} refused",
+        counted(counters.served, "request"),
+        grouped(counters.refused_in_total()),
+    ))
+}
+
+fn refused(error: StartError) -> Failure {
+    let code = match &error {
+        StartError::Listen { .. } => exit::ADDRESS,
+        StartError::Worker(_) | StartError::Fault(_) => exit::FAILURE,
+    };
+    Failure::new(code, error.to_string())
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn ended() -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let cannot = |error| Failure::other(format!("cannot wait for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.map_err(cannot),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_may_have_a_share() {
+        let rule = fault_rule("cut_stream;after=3:0.25").unwrap();
+        assert_eq!(
+            (rule.fault.as_str(), rule.share),
+            ("cut_stream;after=3", 0.25)
+        );
+        assert_eq!(fault_rule("500").unwrap().share, 1.0);
+        for wrong in ["500:2", "500:x", "no_such_fault"] {
+            assert!(fault_rule(wrong).is_err(), "{wrong}");
+        }
+    }
+}

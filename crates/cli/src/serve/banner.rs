@@ -1,0 +1,75 @@
+//! What is shown when a gateway has started: where it is and where it sends.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use paceline_config::Settings;
+use paceline_gateway::token_path;
+
+use crate::check::limits;
+
+/// The lines of the banner.
+pub(super) fn lines(
+    settings: &Settings,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+) -> Vec<String> {
+    let mut lines = vec![
+        format!(
+            "paceline {} listens on {address}",
+            env!("CARGO_PKG_VERSION")
+        ),
+        format!(
+            "  clients   OPENAI_BASE_URL=http://{}/v1",
+            reachable(address)
+        ),
+        format!("  upstream  {}", settings.upstream.base_url),
+    ];
+    for (index, limit) in limits::summary(settings).into_iter().enumerate() {
+        let label = if index == 0 { "limits" } else { "" };
+        lines.push(format!("  {label:<8}  {limit}"));
+    }
+    lines.push(format!(
+        "  admin     {}",
+        admin_line(settings, address, admin)
+    ));
+    lines
+}
+
+fn admin_line(settings: &Settings, address: SocketAddr, admin: Option<SocketAddr>) -> String {
+    if !settings.admin.enabled {
+        return "switched off (admin.enabled)".to_owned();
+    }
+    let place = reachable(admin.unwrap_or(address));
+    if settings.admin.token.is_some() {
+        return format!("http://{place}, with the token of admin.token");
+    }
+    let token = token_path(&settings.admin);
+    format!("http://{place}, with the token in {}", token.display())
+}
+
+/// The address that a client on this machine uses.
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_an_address_that_it_can_connect_to() {
+        let cases = [
+            ("0.0.0.0:4100", "127.0.0.1:4100"),
+            ("[::]:4100", "[::1]:4100"),
+            ("10.1.2.3:80", "10.1.2.3:80"),
+        ];
+        for (address, shown) in cases {
+            assert_eq!(reachable(address.parse().unwrap()).to_string(), shown);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! SIGHUP: the configuration is read again, and what is sound in it takes effect.
+
+use paceline_config::{Secret, Settings};
+use paceline_gateway::Gateway;
+
+use crate::load::{SettingsArgs, environment};
+
+/// Reads the configuration again from where it was read at the start.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    args: SettingsArgs,
+    /// What the process was started with; some of it stays as long as it runs.
+    started: Settings,
+}
+
+impl Reloader {
+    pub(super) fn new(args: SettingsArgs, started: Settings) -> Self {
+        Self { args, started }
+    }
+
+    /// Puts the settings in force that the file holds now, or logs why they are not.
+    pub(super) fn reload(&self, gateway: &Gateway) {
+        let loaded = match self.args.load(environment()) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                for problem in problems.iter() {
+                    tracing::error!("{problem}");
+                }
+                let count = problems.len();
+                tracing::error!(
+                    count,
+                    "configuration not reloaded; the old settings stay in force"
+                );
+                return;
+            }
+        };
+        for notice in &loaded.notices {
+            tracing::warn!("{notice}");
+        }
+        let settings = loaded.settings;
+        let fixed = changed(&self.started, &settings);
+        if let Err(error) = gateway.reload(settings) {
+            tracing::error!(%error, "configuration not reloaded; the old settings stay in force");
+            return;
+        }
+        if !fixed.is_empty() {
+            let keys = fixed.join(", ");
+            tracing::warn!(
+                keys,
+                "changed in the configuration, but only a restart applies it"
+            );
+        }
+        match &self.args.config {
+            Some(file) => tracing::info!(file = %file.display(), "configuration reloaded"),
+            None => tracing::info!("configuration reloaded; there is no file (--config)"),
+        }
+    }
+}
+
+/// The settings that differ and that a running process cannot change.
+fn changed(started: &Settings, now: &Settings) -> Vec<&'static str> {
+    let token = |settings: &Settings| {
+        let token = settings.admin.token.as_ref();
+        token.map(Secret::expose).map(str::to_owned)
+    };
+    let same = [
+        ("server.listen", started.server.listen == now.server.listen),
+        (
+            "server.threads",
+            started.server.threads == now.server.threads,
+        ),
+        ("admin.enabled", started.admin.enabled == now.admin.enabled),
+        ("admin.listen", started.admin.listen == now.admin.listen),
+        (
+            "admin.state_dir",
+            started.admin.state_dir == now.admin.state_dir,
+        ),
+        ("admin.token", token(started) == token(now)),
+        ("log.format", started.log.format == now.log.format),
+        ("log.level", started.log.level == now.log.level),
+    ];
+    let changed = same.into_iter().filter(|(_, same)| !same);
+    changed.map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use paceline_config::{SourceFile, Sources};
+
+    fn settings(toml: &str) -> Settings {
+        let env = [("HOME".to_owned(), "/home/ada".to_owned())].into();
+        let file = Some(SourceFile {
+            name: "paceline.toml".into(),
+            content: toml.as_bytes().to_vec(),
+        });
+        let overrides = paceline_config::Overrides::default();
+        let sources = Sources {
+            file,
+            env: &env,
+            overrides,
+        };
+        Settings::load(sources).unwrap().settings
+    }
+
+    #[test]
+    fn only_what_a_running_process_cannot_change_needs_a_restart() {
+        let started = settings("");
+        assert_eq!(changed(&started, &started), [""; 0]);
+        let limits = settings("[limits]\ntokens_per_minute = 1000\n[queue]\nmax_wait = \"1m\"\n");
+        assert_eq!(changed(&started, &limits), [""; 0]);
+        let fixed = settings(
+            "[server]\nlisten = \"127.0.0.1:1\"\nthreads = 3\n\
+             [admin]\nenabled = false\nlisten = \"127.0.0.1:2\"\nstate_dir = \"/x\"\n\
+             token = \"0123456789abcdef\"\n[log]\nlevel = \"warn\"\nformat = \"json\"\n",
+        );
+        assert_eq!(changed(&started, &fixed).len(), 8);
+    }
+}

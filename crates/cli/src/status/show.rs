@@ -1,0 +1,161 @@
+//! The state of a gateway in words and bars.
+
+use paceline_admin_api::{LimitState, PoolState, QueueStatus, WaitingCall};
+
+use super::ask::State;
+use crate::figures::{bar, counted, grouped, per, percent, share, span_ms};
+use crate::table::{Side, Table};
+use crate::terminal::{Style, plain};
+
+/// Columns of a bar.
+const BAR_COLUMNS: usize = 16;
+
+/// The lines to print.
+pub(super) fn lines(state: &State, style: Style) -> Vec<String> {
+    let queue = &state.queue_status;
+    let mut lines = vec![format!(
+        "{}   {} running, {}",
+        style.bold(&state.address),
+        grouped(queue.running),
+        waiting(queue)
+    )];
+    if state.rate_limits.pools.is_empty() {
+        lines.push("\nno limit pool yet: the first request of a model makes one".to_owned());
+    }
+    for pool in &state.rate_limits.pools {
+        lines.push(String::new());
+        lines.push(pool_line(pool, style));
+        lines.extend(limits(pool));
+        lines.push(format!("  {}", tokens(pool)));
+    }
+    if !queue.calls.is_empty() {
+        lines.push(String::new());
+        lines.extend(calls(&queue.calls));
+        let more = queue.waiting.saturating_sub(queue.calls.len() as u64);
+        if more > 0 {
+            lines.push(format!("  ... and {} more", grouped(more)));
+        }
+    }
+    lines
+}
+
+fn waiting(queue: &QueueStatus) -> String {
+    let total = format!("{} waiting", grouped(queue.waiting));
+    if queue.waiting == 0 {
+        return total;
+    }
+    let tiers = queue.tiers.iter().filter(|tier| tier.waiting > 0);
+    let tiers: Vec<String> = tiers
+        .map(|tier| format!("{} {}", grouped(tier.waiting), plain(&tier.priority)))
+        .collect();
+    format!("{total} ({})", tiers.join(", "))
+}
+
+fn pool_line(pool: &PoolState, style: Style) -> String {
+    let mut words = vec![match pool.concurrency_max {
+        Some(most) => format!("{} of {most} running", grouped(pool.in_flight)),
+        None => format!("{} running", grouped(pool.in_flight)),
+    }];
+    words.push(format!("{} waiting", grouped(pool.waiting)));
+    if pool.spacing_ms > 0 {
+        words.push(format!("{} between two launches", span_ms(pool.spacing_ms)));
+    }
+    if let Some(probes) = pool.probe_concurrency {
+        words.push(format!(
+            "limits still unknown: {} at once",
+            counted(probes.into(), "probe")
+        ));
+    }
+    if let Some(pause) = &pool.cool_down {
+        words.push(style.red(&format!("cooling down for {}", span_ms(pause.remaining_ms))));
+    }
+    format!(
+        "pool {}: {}",
+        style.bold(&plain(&pool.name)),
+        words.join(", ")
+    )
+}
+
+fn limits(pool: &PoolState) -> Vec<String> {
+    let mut table = Table::new(&[
+        ("", Side::Right),
+        ("", Side::Left),
+        ("", Side::Left),
+        ("", Side::Right),
+        ("", Side::Left),
+    ]);
+    for limit in &pool.limits {
+        let used = share(limit.used, limit.amount);
+        table.row([
+            grouped(limit.used),
+            format!("of {} {}", grouped(limit.amount), window(limit)),
+            bar(used, BAR_COLUMNS),
+            percent(used),
+            format!(
+                "{}, {}{}",
+                plain(&limit.source),
+                plain(&limit.kind),
+                clear(limit)
+            ),
+        ]);
+    }
+    table.lines()
+}
+
+fn window(limit: &LimitState) -> String {
+    let metric = plain(&limit.metric).replace('_', " ");
+    let window = std::time::Duration::from_millis(limit.window_ms);
+    format!("{metric} {}", per(window))
+}
+
+fn clear(limit: &LimitState) -> String {
+    match limit.clear_in_ms {
+        0 => String::new(),
+        left => format!(", clear in {}", span_ms(left)),
+    }
+}
+
+fn tokens(pool: &PoolState) -> String {
+    let tokens = &pool.tokens;
+    let mut words = vec![
+        format!("tokens so far: {} reserved", grouped(tokens.reserved)),
+        format!("{} spent", grouped(tokens.settled)),
+        format!("{} given back", grouped(tokens.refunded)),
+        format!("{} open", grouped(tokens.outstanding)),
+    ];
+    if tokens.debt > 0 {
+        words.push(format!("{} beyond what was reserved", grouped(tokens.debt)));
+    }
+    words.join(", ")
+}
+
+fn calls(calls: &[WaitingCall]) -> Vec<String> {
+    let mut table = Table::new(&[
+        ("pool", Side::Left),
+        ("place", Side::Right),
+        ("starts in", Side::Right),
+        ("waits for", Side::Left),
+        ("waited", Side::Right),
+        ("tenant", Side::Left),
+        ("priority", Side::Left),
+        ("tokens", Side::Right),
+        ("request", Side::Left),
+    ]);
+    for call in calls {
+        table.row([
+            plain(&call.pool),
+            grouped(call.position),
+            call.eta_ms.map_or("?".to_owned(), span_ms),
+            plain(&call.limited_by),
+            span_ms(call.waited_ms),
+            plain(&call.tenant),
+            plain(&call.priority),
+            grouped(call.estimated_tokens),
+            plain(&call.request_id),
+        ]);
+    }
+    table.lines()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! What a known state looks like.
+
+use paceline_admin_api::{CoolDown, RateLimits, TierDepth, TokenTotals};
+
+use super::*;
+
+fn state() -> State {
+    let tokens = LimitState {
+        metric: "tokens".into(),
+        amount: 60_000,
+        window_ms: 60_000,
+        kind: "unknown".into(),
+        used: 45_000,
+        clear_in_ms: 45_000,
+        source: "learned".into(),
+    };
+    let requests = LimitState {
+        metric: "requests".into(),
+        amount: 300,
+        used: 6,
+        clear_in_ms: 0,
+        ..tokens.clone()
+    };
+    State {
+        address: "http://127.0.0.1:4100".into(),
+        rate_limits: RateLimits {
+            pools: vec![PoolState {
+                name: "default".into(),
+                limits: vec![requests, tokens],
+                in_flight: 2,
+                concurrency_max: Some(8),
+                spacing_ms: 250,
+                waiting: 12,
+                probe_concurrency: None,
+                cool_down: Some(CoolDown {
+                    remaining_ms: 3_200,
+                }),
+                tokens: TokenTotals {
+                    reserved: 1_000,
+                    settled: 700,
+                    refunded: 100,
+                    outstanding: 200,
+                    debt: 50,
+                },
+            }],
+        },
+        queue_status: QueueStatus {
+            waiting: 12,
+            running: 2,
+            tiers: [("interactive", 0), ("batch", 12)]
+                .map(|(priority, waiting)| TierDepth {
+                    priority: priority.into(),
+                    waiting,
+                })
+                .into(),
+            calls: vec![WaitingCall {
+                request_id: "pl-1".into(),
+                pool: "default".into(),
+                position: 1,
+                eta_ms: Some(400),
+                limited_by: "tokens per minute".into(),
+                waited_ms: 12_000,
+                tenant: "batch\x1b[2J".into(),
+                session: None,
+                priority: "batch".into(),
+                model: "gpt-4o".into(),
+                estimated_tokens: 1_600,
+            }],
+        },
+    }
+}
+
+#[test]
+fn a_gateway_at_work_is_shown_with_pools_limits_and_queue() {
+    let text = lines(&state(), Style::default()).join("\n");
+    let expected = "\
+http://127.0.0.1:4100   2 running, 12 waiting (12 batch)
+
+pool default: 2 of 8 running, 12 waiting, 250 ms between two launches, cooling down for 3.2 s
+       6  of 300 requests a minute   ░░░░░░░░░░░░░░░░   2 %  learned, unknown
+  45,000  of 60,000 tokens a minute  ████████████░░░░  75 %  learned, unknown, clear in 45 s
+  tokens so far: 1,000 reserved, 700 spent, 100 given back, 200 open, 50 beyond what was reserved
+
+  pool     place  starts in  waits for          waited  tenant     priority  tokens  request
+  default      1     400 ms  tokens per minute    12 s  batch\u{fffd}[2J  batch      1,600  pl-1
+  ... and 11 more";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_gateway_without_traffic_says_so() {
+    let mut state = state();
+    state.rate_limits.pools.clear();
+    state.queue_status = QueueStatus::default();
+    assert_eq!(
+        lines(&state, Style::default()).join("\n"),
+        "http://127.0.0.1:4100   0 running, 0 waiting\n\n\
+         no limit pool yet: the first request of a model makes one"
+    );
+}

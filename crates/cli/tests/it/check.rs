@@ -1,0 +1,145 @@
+//! `paceline check`.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::command::{Running, ended, paceline, run, word_after};
+
+const GOOD: &str = "\
+[limits]
+tokens_per_minute = 60_000
+requests_per_minute = 300
+concurrency = 8
+
+[[domains]]
+name = \"small\"
+models = [\"gpt-4o-mini*\"]
+tokens_per_minute = 200_000
+window = \"bucket\"
+";
+
+#[test]
+fn a_good_file_is_shown_with_its_limits() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("good.toml"), GOOD).unwrap();
+    let checked = run(
+        home.path(),
+        &["check", "--config", "good.toml", "--offline"],
+    );
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    assert_eq!(
+        checked.out,
+        "\
+configuration is valid: good.toml
+  pool     models        limit                    counted as
+  small    gpt-4o-mini*  200,000 tokens a minute  bucket
+  default  all others    300 requests a minute    unknown: the pace is safe for every kind
+                         60,000 tokens a minute   unknown: the pace is safe for every kind
+                         at most 8 at once
+"
+    );
+}
+
+#[test]
+fn without_a_file_limits_are_learned() {
+    let home = tempfile::tempdir().unwrap();
+    let checked = run(home.path(), &["check", "--offline"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    assert!(
+        checked.out.contains("learned from the provider's answers"),
+        "{}",
+        checked.out
+    );
+}
+
+#[test]
+fn every_problem_is_told_at_once_and_the_code_is_3() {
+    let home = tempfile::tempdir().unwrap();
+    let bad = "[server]\nlisten = 4100\n\n[limits]\ntoken_per_minute = 5\nheadroom = 7\n";
+    fs::write(home.path().join("bad.toml"), bad).unwrap();
+    for subcommand in ["check", "serve"] {
+        let checked = run(home.path(), &[subcommand, "--config", "bad.toml"]);
+        assert_eq!(checked.code, Some(3));
+        assert_eq!(checked.out, "");
+        for problem in [
+            "bad.toml:2: server.listen: ",
+            "bad.toml:5: limits.token_per_minute: ",
+            "did you mean \"tokens_per_minute\"?",
+            "bad.toml:6: limits.headroom: ",
+            "error: the configuration is invalid: 3 problems; nothing was started",
+        ] {
+            assert!(checked.err.contains(problem), "{problem}: {}", checked.err);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_problem_of_the_configuration() {
+    let home = tempfile::tempdir().unwrap();
+    let by_variable = ended(paceline(home.path(), &["check"]).env("PACELINE_CONFIG", "no.toml"));
+    assert_eq!(by_variable.code, Some(3));
+    assert!(
+        by_variable.err.contains("no.toml: cannot be read"),
+        "{}",
+        by_variable.err
+    );
+}
+
+#[test]
+fn it_tells_where_each_value_comes_from() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("good.toml"), GOOD).unwrap();
+    let args = [
+        "check",
+        "--config",
+        "good.toml",
+        "--offline",
+        "--verbose",
+        "--log-format",
+        "json",
+        "--listen",
+        "127.0.0.1:4200",
+    ];
+    let checked = ended(paceline(home.path(), &args).env("OPENAI_MAX_RETRIES", "2"));
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    let origin = |path: &str| {
+        let lines = checked.out.lines();
+        let line = lines.filter_map(|line| line.trim().strip_prefix(path));
+        line.map(str::trim).next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(origin("limits.tokens_per_minute "), "good.toml:2");
+    assert_eq!(origin("log.format "), "--log-format");
+    assert_eq!(origin("server.listen "), "--listen");
+    assert_eq!(origin("retry.retries_max "), "OPENAI_MAX_RETRIES");
+}
+
+#[test]
+fn an_upstream_that_does_not_answer_gives_code_5() {
+    let home = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = format!("http://{}/v1", free.local_addr().unwrap());
+    drop(free);
+    let checked = run(home.path(), &["check", "--upstream", &upstream]);
+    assert_eq!(checked.code, Some(5), "{}", checked.err);
+    assert!(checked.out.contains("configuration is valid"));
+    assert!(checked.err.contains(&upstream), "{}", checked.err);
+    assert!(checked.err.contains("--offline"), "{}", checked.err);
+}
+
+#[test]
+fn an_upstream_that_answers_is_told_with_its_status() {
+    let home = tempfile::tempdir().unwrap();
+    let mut provider = Running::start(&mut paceline(
+        home.path(),
+        &["provider", "--listen", "127.0.0.1:0"],
+    ));
+    let line = provider.line_with("simulated provider on ");
+    let upstream = word_after(&line, "provider on ");
+    let checked = run(home.path(), &["check", "--upstream", upstream]);
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    assert!(
+        checked.out.contains("answers (status 401)"),
+        "{}",
+        checked.out
+    );
+}

@@ -1,0 +1,13 @@
+//! The built command from outside: words, exit codes, files and signals.
+
+#![cfg(test)]
+
+mod check;
+mod command;
+mod config;
+mod count;
+mod demo;
+mod help;
+mod provider;
+mod serve;
+mod status;

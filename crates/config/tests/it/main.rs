@@ -1,0 +1,20 @@
+//! Tests of the crate through its public face.
+
+#[cfg(test)]
+mod environment;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod loading;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod precedence;
+#[cfg(test)]
+mod secrets;

@@ -1,0 +1,157 @@
+//! What each admin path answers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use paceline_limiter::{DomainSnapshot, Metric, Tier, Timestamp};
+use serde::Deserialize;
+
+use super::plane::{Gate, guard};
+use super::views;
+use crate::clock::Clock;
+use crate::pace::Pool;
+use crate::shared::Shared;
+
+/// The most waiting requests in one answer.
+const CALLS_MAX: usize = 10_000;
+
+/// All routes: health is open, everything else asks for the token.
+pub(super) fn router(shared: Arc<Shared>, gate: Arc<Gate>) -> Router {
+    let guarded = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/monitoring/rate-limits", get(rate_limits))
+        .route("/monitoring/queue-status", get(queue_status))
+        .fallback(not_found)
+        .layer(middleware::from_fn_with_state(gate, guard));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .merge(guarded)
+        .with_state(shared)
+}
+
+async fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "no such admin path\n").into_response()
+}
+
+/// Ready while accepting requests and, as far as known, reaching the provider.
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    if *shared.stopping.borrow() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
+    }
+    if !shared.upstream_reached.load(Ordering::Relaxed) {
+        let text = "the provider could not be reached when it was last tried\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    }
+    "ready\n".into_response()
+}
+
+async fn rate_limits(State(shared): State<Arc<Shared>>) -> Response {
+    Json(views::rate_limits(&shared)).into_response()
+}
+
+#[derive(Deserialize)]
+struct QueueQuery {
+    limit: Option<usize>,
+}
+
+async fn queue_status(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<QueueQuery>,
+) -> Response {
+    let calls_max = query.limit.unwrap_or(1_000).min(CALLS_MAX);
+    Json(views::queue_status(&shared, calls_max)).into_response()
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    fill_gauges(&shared);
+    match shared.metrics.encode() {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// Gauges of pools are read from the pools at each scrape.
+fn fill_gauges(shared: &Shared) {
+    shared.metrics.domains.clear();
+    let now = shared.clock.now();
+    for pool in shared.registry.all() {
+        fill_pool(shared, &pool, &pool.snapshot(), now);
+    }
+    let learned = shared.learned.lock();
+    let mut totals = [(0.0, 0_u64); 3];
+    for (_, accuracy) in learned.calibrations.models() {
+        let all = [&accuracy.simple, &accuracy.generous, &accuracy.corrected];
+        for (total, stats) in totals.iter_mut().zip(all) {
+            #[expect(clippy::cast_precision_loss, reason = "a mean of ratios")]
+            let weight = stats.count() as f64;
+            total.0 += stats.mean_signed() * weight;
+            total.1 += stats.count();
+        }
+    }
+    drop(learned);
+    for (name, (sum, count)) in ["simple", "generous", "calibrated"].iter().zip(totals) {
+        if count > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "a mean of ratios")]
+            let mean = sum / count as f64;
+            shared.metrics.estimate_bias.of(&[name]).set(mean);
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
+fn fill_pool(shared: &Shared, pool: &Pool, snapshot: &DomainSnapshot, now: Timestamp) {
+    let (gauges, name) = (&shared.metrics.domains, &**pool.name());
+    for (tier, waiting) in Tier::ALL.iter().zip(snapshot.waiting) {
+        gauges
+            .queue_depth
+            .of(&[name, tier.name()])
+            .set(waiting as f64);
+    }
+    let outstanding = snapshot.totals.outstanding().get(Metric::Tokens);
+    gauges
+        .tokens_outstanding
+        .of(&[name])
+        .set(outstanding as f64);
+    for limit in &snapshot.limits {
+        let window = format!("{}s", limit.window.as_secs_f64());
+        let source = views::source_name(limit.source);
+        let labels = [name, limit.metric.name(), &window, source];
+        gauges.limit_amount.of(&labels).set(limit.amount as f64);
+        gauges.limit_used.of(&labels).set(limit.used as f64);
+        let utilisation = limit.used as f64 / (limit.amount as f64).max(1.0);
+        gauges.limit_utilisation.of(&labels).set(utilisation);
+    }
+    gauges
+        .concurrency
+        .of(&[name])
+        .set(snapshot.in_flight as f64);
+    let waits = snapshot.waiting.iter().any(|waiting| *waiting > 0);
+    gauges
+        .next_launch
+        .of(&[name])
+        .set(next_launch(shared.clock, pool, waits));
+    let cool_down = snapshot
+        .cool_down_until
+        .map(|until| until.saturating_since(now));
+    gauges
+        .cool_down_seconds
+        .of(&[name])
+        .set(cool_down.unwrap_or_default().as_secs_f64());
+}
+
+/// Unix time of the next planned launch, 0 when nothing waits.
+fn next_launch(clock: Clock, pool: &Pool, waits: bool) -> f64 {
+    match pool.next_wake() {
+        Some(at) if waits => clock.unix_seconds(at),
+        _ => 0.0,
+    }
+}

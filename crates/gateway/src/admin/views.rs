@@ -1,0 +1,131 @@
+//! From the pools' own pictures to what the admin plane answers.
+
+use paceline_admin_api::{
+    CoolDown, LimitState, PoolState, QueueStatus, RateLimits, TierDepth, TokenTotals, WaitingCall,
+};
+use paceline_limiter::{
+    LimitSource, LimitView, Metric, Sum, Tier, Timestamp, WaitingView, WindowModel,
+};
+
+use crate::exchange::milliseconds;
+use crate::pace::{Pool, WaitingRequest};
+use crate::shared::Shared;
+
+/// Every pool and its limits.
+pub(super) fn rate_limits(shared: &Shared) -> RateLimits {
+    let now = shared.clock.now();
+    let pools = shared.registry.all();
+    RateLimits {
+        pools: pools.iter().map(|pool| pool_state(pool, now)).collect(),
+    }
+}
+
+/// Every queue, with up to `calls_max` waiting requests.
+pub(super) fn queue_status(shared: &Shared, calls_max: usize) -> QueueStatus {
+    let mut status = QueueStatus::default();
+    let mut by_tier = [0_u64; 3];
+    for pool in shared.registry.all() {
+        let snapshot = pool.snapshot();
+        status.running += snapshot.in_flight as u64;
+        for (count, waiting) in by_tier.iter_mut().zip(snapshot.waiting) {
+            *count += waiting as u64;
+        }
+        let room = calls_max.saturating_sub(status.calls.len());
+        let waiting = pool.waiting(room);
+        let calls = waiting
+            .iter()
+            .map(|(who, view)| waiting_call(&pool, who, view));
+        status.calls.extend(calls);
+    }
+    status.waiting = by_tier.iter().sum();
+    status.tiers = Tier::ALL
+        .iter()
+        .zip(by_tier)
+        .map(|(tier, waiting)| TierDepth {
+            priority: tier.name().to_owned(),
+            waiting,
+        })
+        .collect();
+    status
+}
+
+fn waiting_call(pool: &Pool, who: &WaitingRequest, view: &WaitingView) -> WaitingCall {
+    WaitingCall {
+        request_id: who.request_id.to_string(),
+        pool: pool.name().to_string(),
+        position: view.position as u64,
+        eta_ms: view.eta.map(milliseconds),
+        limited_by: view.binding.to_string(),
+        waited_ms: milliseconds(view.waited),
+        tenant: who.tenant.to_string(),
+        session: who.session.as_deref().map(str::to_owned),
+        priority: view.tier.name().to_owned(),
+        model: who.model.to_string(),
+        estimated_tokens: view.charge.get(Metric::Tokens),
+    }
+}
+
+fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
+    let snapshot = pool.snapshot();
+    let totals = &snapshot.totals;
+    let cool_down = snapshot
+        .cool_down_until
+        .map(|until| until.saturating_since(now));
+    PoolState {
+        name: pool.name().to_string(),
+        limits: snapshot.limits.iter().map(limit_state).collect(),
+        in_flight: snapshot.in_flight as u64,
+        concurrency_max: snapshot.concurrency_max,
+        spacing_ms: milliseconds(snapshot.spacing),
+        waiting: snapshot.waiting.iter().sum::<usize>() as u64,
+        probe_concurrency: snapshot.probe.map(|probe| probe.concurrency),
+        cool_down: cool_down
+            .filter(|left| !left.is_zero())
+            .map(|left| CoolDown {
+                remaining_ms: milliseconds(left),
+            }),
+        tokens: TokenTotals {
+            reserved: tokens(totals.reserved),
+            settled: tokens(totals.settled),
+            refunded: tokens(totals.refunded),
+            outstanding: tokens(*totals.outstanding()),
+            debt: tokens(totals.debt),
+        },
+    }
+}
+
+fn limit_state(limit: &LimitView) -> LimitState {
+    LimitState {
+        metric: limit.metric.name().to_owned(),
+        amount: limit.amount,
+        window_ms: milliseconds(limit.window),
+        kind: kind_name(limit.model).to_owned(),
+        used: limit.used,
+        clear_in_ms: milliseconds(limit.clear_in),
+        source: source_name(limit.source).to_owned(),
+    }
+}
+
+/// How the provider counts, in a word.
+fn kind_name(model: WindowModel) -> &'static str {
+    match model {
+        WindowModel::Bucket { .. } => "bucket",
+        WindowModel::Fixed { .. } => "fixed",
+        WindowModel::FixedFromFirstUse => "fixed_from_first_use",
+        WindowModel::Sliding => "sliding",
+        WindowModel::Quantised { .. } => "quantised",
+        WindowModel::Unknown { .. } => "unknown",
+    }
+}
+
+/// Where a limit is known from, in a word.
+pub(super) fn source_name(source: LimitSource) -> &'static str {
+    match source {
+        LimitSource::Configured => "configured",
+        LimitSource::Learned => "learned",
+    }
+}
+
+fn tokens(sum: Sum) -> u64 {
+    u64::try_from(sum.get(Metric::Tokens)).unwrap_or(u64::MAX)
+}

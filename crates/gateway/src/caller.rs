@@ -1,0 +1,190 @@
+//! Who calls, and what they ask of the queue: the `x-paceline-*` request headers.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use paceline_config::{Settings, Tier};
+use paceline_limiter::TenantId;
+
+use crate::respond::Problem;
+
+/// Longest value of a header of ours, in bytes.
+const VALUE_BYTES_MAX: usize = 256;
+
+/// Names of the request headers that are read here and never forwarded.
+pub(crate) const PREFIX: &str = "x-paceline-";
+
+/// Who calls and what they ask for.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// The tenant: as named, or else a short hash of the caller's key.
+    pub(crate) tenant: Arc<str>,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) weight: u32,
+    pub(crate) tier: Tier,
+    pub(crate) session: Option<Arc<str>>,
+    /// The longest that the request may wait for its turn.
+    pub(crate) max_wait: Duration,
+    /// Whether a stream is to tell its place in the queue while it waits.
+    pub(crate) announce: bool,
+    pub(crate) tags: Option<Arc<str>>,
+    /// Hash of the key, organisation and project that the caller sent.
+    pub(crate) credential: u64,
+}
+
+/// Hashes names with keys that differ from process to process, so that nobody can choose names that
+/// collide.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NameHasher(RandomState);
+
+impl NameHasher {
+    fn hash(&self, parts: &[&[u8]]) -> u64 {
+        self.0.hash_one(parts)
+    }
+}
+
+impl Caller {
+    /// Reads a request's headers.
+    ///
+    /// # Errors
+    /// A [`Problem`] that names the first header that is wrong.
+    pub(crate) fn identify(
+        headers: &HeaderMap,
+        settings: &Settings,
+        hasher: &NameHasher,
+    ) -> Result<Self, Problem> {
+        let credential = hasher.hash(&[
+            bytes_of(headers, AUTHORIZATION.as_str()),
+            bytes_of(headers, "api-key"),
+            bytes_of(headers, "openai-organization"),
+            bytes_of(headers, "openai-project"),
+        ]);
+        let tenant: Arc<str> = match text(headers, "x-paceline-tenant")? {
+            Some(name) => Arc::from(name),
+            None => Arc::from(anonymous(headers, credential)),
+        };
+        let tier = match text(headers, "x-paceline-priority")? {
+            Some(name) => parse_tier(name)?,
+            None => settings.tier_of(&tenant),
+        };
+        let max_wait = match text(headers, "x-paceline-max-wait")? {
+            Some(wait) => parse_wait(wait)?.min(settings.queue.max_wait),
+            None => settings.queue.max_wait,
+        };
+        Ok(Self {
+            tenant_id: TenantId(hasher.hash(&[tenant.as_bytes()])),
+            weight: settings
+                .tenants
+                .get(&*tenant)
+                .map_or(1, |known| known.weight),
+            tier,
+            session: text(headers, "x-paceline-session")?.map(Arc::from),
+            max_wait,
+            announce: parse_announce(text(headers, "x-paceline-announce")?)?,
+            tags: text(headers, "x-paceline-tags")?.map(Arc::from),
+            credential,
+            tenant,
+        })
+    }
+}
+
+/// Tenants that do not name themselves are told apart by their keys, without showing any of them.
+fn anonymous(headers: &HeaderMap, credential: u64) -> String {
+    if headers.contains_key(AUTHORIZATION) || headers.contains_key("api-key") {
+        format!("key-{:08x}", credential >> 32)
+    } else {
+        "anonymous".to_owned()
+    }
+}
+
+fn bytes_of<'a>(headers: &'a HeaderMap, name: &str) -> &'a [u8] {
+    headers.get(name).map_or(b"", |value| value.as_bytes())
+}
+
+/// The value of a header of ours: given once, visible ASCII and spaces, of bounded length.
+fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Problem::invalid_header(name, "one value, not several"));
+    }
+    let plain = value.to_str().ok().map(str::trim);
+    match plain {
+        Some(text) if !text.is_empty() && text.len() <= VALUE_BYTES_MAX => Ok(Some(text)),
+        _ => Err(Problem::invalid_header(
+            name,
+            "1 to 256 characters of visible ASCII",
+        )),
+    }
+}
+
+fn parse_tier(name: &str) -> Result<Tier, Problem> {
+    let found = Tier::ALL.into_iter().find(|tier| tier.name() == name);
+    found.ok_or_else(|| {
+        Problem::invalid_header("x-paceline-priority", "interactive, standard or batch")
+    })
+}
+
+fn parse_announce(value: Option<&str>) -> Result<bool, Problem> {
+    match value {
+        None | Some("none") => Ok(false),
+        Some("comments") => Ok(true),
+        Some(_) => Err(Problem::invalid_header(
+            "x-paceline-announce",
+            "comments or none",
+        )),
+    }
+}
+
+/// `30`, `30s`, `1.5s`, `250ms`, `10m`: plain numbers are seconds.
+fn parse_wait(text: &str) -> Result<Duration, Problem> {
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit_seconds = match unit {
+        "" | "s" => Some(1.0),
+        "ms" => Some(0.001),
+        "m" => Some(60.0),
+        "h" => Some(3_600.0),
+        _ => None,
+    };
+    let number = number.trim().parse::<f64>().ok();
+    let seconds = number.zip(unit_seconds).map(|(number, unit)| number * unit);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| {
+            Problem::invalid_header(
+                "x-paceline-max-wait",
+                "a duration such as 30s, 250ms, 10m, or a number of seconds",
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_read_with_and_without_units() {
+        for (text, milliseconds) in [
+            ("30", 30_000),
+            ("0", 0),
+            ("1.5s", 1_500),
+            ("250ms", 250),
+            ("10m", 600_000),
+            ("1h", 3_600_000),
+        ] {
+            let wait = parse_wait(text).map(|wait| wait.as_millis());
+            assert_eq!(wait.ok(), Some(milliseconds), "{text}");
+        }
+        for text in ["", "s", "-1", "1d", "NaN", "inf", "1e400", "soon", "1 2"] {
+            assert!(parse_wait(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The story of one request, told once when it ends: a log line and the metrics that sum it up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use paceline_limiter::{Binding, Timestamp};
+use paceline_provider::{Endpoint, Usage};
+use paceline_tokens::EstimateInput;
+
+use crate::caller::Caller;
+use crate::labels;
+use crate::shared::Shared;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Answered in full by the provider, with a status below 400.
+    Ok,
+    /// Answered in full by the provider, with an error.
+    ProviderError,
+    /// Refused here.
+    Refused,
+    /// The provider could not be reached, broke off, or fell silent.
+    UpstreamFailed,
+    /// The caller went away while the request waited or its answer was on the way.
+    CallerGone,
+}
+
+impl Ending {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ProviderError => "provider_error",
+            Self::Refused => "refused",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::CallerGone => "caller_gone",
+        }
+    }
+}
+
+/// What is known of one request while it is under way.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) request_id: Arc<str>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) caller: Caller,
+    received: Instant,
+    pub(crate) model: Option<Arc<str>>,
+    pub(crate) stream: bool,
+    pub(crate) pool: Option<Arc<str>>,
+    pub(crate) waited: Duration,
+    pub(crate) limited_by: Option<Binding>,
+    /// What the request was charged at admission.
+    pub(crate) estimated_tokens: u64,
+    /// What the input-token estimate was made from.
+    pub(crate) estimate: Option<EstimateInput>,
+    pub(crate) attempts: u32,
+    /// Attempts that never got out because no connection could be had.
+    pub(crate) unsent: u32,
+    sent: Option<Instant>,
+    first_byte: Option<Duration>,
+    pub(crate) status: u16,
+    pub(crate) usage: Option<Usage>,
+    finished: bool,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        endpoint: Endpoint,
+        caller: Caller,
+        received: Instant,
+    ) -> Self {
+        Self {
+            request_id: shared.request_id(),
+            shared,
+            endpoint,
+            caller,
+            received,
+            model: None,
+            stream: false,
+            pool: None,
+            waited: Duration::ZERO,
+            limited_by: None,
+            estimated_tokens: 0,
+            estimate: None,
+            attempts: 0,
+            unsent: 0,
+            sent: None,
+            first_byte: None,
+            status: 0,
+            usage: None,
+            finished: false,
+        }
+    }
+
+    /// Notes that an attempt goes out now.
+    pub(crate) fn sent(&mut self) {
+        let now = Instant::now();
+        if self.attempts == 0 {
+            let own = now
+                .saturating_duration_since(self.received)
+                .saturating_sub(self.waited);
+            self.shared
+                .metrics
+                .added_latency_seconds
+                .observe(own.as_secs_f64());
+        }
+        self.attempts += 1;
+        if self.sent.replace(now).is_none() {
+            self.shared.hot.running.inc();
+        }
+        self.first_byte = None;
+    }
+
+    /// When the last attempt went out; the arrival of the request before the first.
+    pub(crate) fn sent_at(&self) -> Timestamp {
+        self.shared.clock.at(self.sent.unwrap_or(self.received))
+    }
+
+    /// Notes that an answer has started.
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.status = status;
+        self.first_byte = self.sent.map(|sent| sent.elapsed());
+    }
+
+    /// Ends the story.
+    pub(crate) fn finish(mut self, ending: Ending) {
+        self.tell(ending);
+    }
+
+    fn tell(&mut self, ending: Ending) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        if self.sent.is_some() {
+            self.shared.hot.running.dec();
+        }
+        self.measure(ending);
+        self.learn(ending);
+        let usage = self.usage.unwrap_or_default();
+        tracing::info!(
+            target: "paceline::request",
+            id = %self.request_id,
+            endpoint = labels::endpoint(self.endpoint.kind),
+            tenant = %self.caller.tenant,
+            session = self.caller.session.as_deref(),
+            tags = self.caller.tags.as_deref(),
+            priority = self.caller.tier.name(),
+            model = self.model.as_deref(),
+            stream = self.stream,
+            pool = self.pool.as_deref(),
+            outcome = ending.name(),
+            status = self.status,
+            attempts = self.attempts,
+            wait_ms = milliseconds(self.waited),
+            limited_by = self.limited_by.map(|binding| binding.to_string()),
+            first_byte_ms = self.first_byte.map(milliseconds),
+            total_ms = milliseconds(self.received.elapsed()),
+            estimated_tokens = self.estimated_tokens,
+            input_tokens = usage.input_tokens,
+            cached_input_tokens = usage.cached_input_tokens,
+            output_tokens = usage.output_tokens,
+            reasoning_tokens = usage.reasoning_tokens,
+            total_tokens = usage.total_tokens,
+            "request"
+        );
+    }
+
+    fn measure(&self, ending: Ending) {
+        let metrics = &self.shared.metrics;
+        let endpoint = labels::endpoint(self.endpoint.kind);
+        metrics.requests.of(&[endpoint, ending.name()]).inc();
+        if let Some(first_byte) = self.first_byte {
+            let histogram = metrics.upstream_first_byte_seconds.of(&[endpoint]);
+            histogram.observe(first_byte.as_secs_f64());
+        }
+        if let (Some(sent), true) = (self.sent, self.status > 0) {
+            let histogram = metrics.upstream_duration_seconds.of(&[endpoint]);
+            histogram.observe(sent.elapsed().as_secs_f64());
+        }
+        let Some(usage) = &self.usage else {
+            return;
+        };
+        for (kind, tokens) in [
+            ("input", usage.input_tokens),
+            ("cached_input", usage.cached_input_tokens),
+            ("output", usage.output_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ] {
+            if tokens > 0 {
+                metrics.usage_tokens.of(&[kind]).inc_by(tokens);
+            }
+        }
+    }
+
+    /// Lets the estimators learn from an answer that tells its usage.
+    fn learn(&self, ending: Ending) {
+        let (Some(usage), Some(model), Ending::Ok) = (&self.usage, &self.model, ending) else {
+            return;
+        };
+        let Some(estimate) = &self.estimate else {
+            return;
+        };
+        let endpoint = labels::endpoint(self.endpoint.kind);
+        self.shared.learn(model, endpoint, estimate, usage);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Whoever dropped the request did so because nobody is there to answer.
+        self.tell(Ending::CallerGone);
+    }
+}
+
+/// Whole milliseconds, rounded.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    let rounded = (duration.as_micros() + 500) / 1_000;
+    u64::try_from(rounded).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,241 @@
+//! A running gateway: its threads, its reloads and its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use paceline_config::{Secret, Settings};
+use paceline_telemetry::Metrics;
+use tokio::runtime::Runtime;
+
+use crate::admin::{AdminPlane, serve_alone};
+use crate::probe::check_upstream;
+use crate::server::{ListenError, Worker, bind, run};
+use crate::shared::Shared;
+use crate::upstream::{TargetError, Upstream};
+
+/// Where the admin plane goes when the gateway itself listens to the network and nothing else was
+/// said: it is not for the network.
+const ADMIN_LISTEN_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4101);
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A thread or its runtime cannot be made.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+    /// The upstream's address or certificate authorities cannot be used.
+    #[error("{0}")]
+    Upstream(String),
+}
+
+/// Why new settings were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The upstream's address or certificate authorities cannot be used.
+    #[error("{0}")]
+    Upstream(String),
+    /// The limiter refuses the limits.
+    #[error("{0}")]
+    Limits(String),
+}
+
+/// A running gateway. [`Gateway::stop`] ends it in good order; dropping it cuts what is under way.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    threads: Vec<JoinHandle<()>>,
+    control: Option<Runtime>,
+}
+
+impl Gateway {
+    /// Starts listening with checked settings. `admin_token` opens the admin plane.
+    ///
+    /// # Errors
+    /// When an address is taken, the upstream's address cannot be used, or a thread cannot be made.
+    pub fn start(
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        admin_token: Secret,
+    ) -> Result<Self, StartError> {
+        usable(&settings).map_err(|error| StartError::Upstream(error.to_string()))?;
+        let threads = settings.server.threads.unwrap_or_else(cpu_count).max(1);
+        let listeners = bind(settings.server.listen, threads)?;
+        let address = local_address(&listeners, settings.server.listen);
+        let control = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("paceline-control")
+            .enable_all()
+            .build()
+            .map_err(StartError::Thread)?;
+        let admin_listener = admin_listener(&settings, address)?;
+        let check = settings.upstream.check;
+        let admin_enabled = settings.admin.enabled;
+        let shared = Arc::new(Shared::new(settings, metrics, control.handle().clone()));
+        let admin = admin_enabled.then(|| AdminPlane::new(Arc::clone(&shared), admin_token));
+        let mut gateway = Self {
+            shared: Arc::clone(&shared),
+            address,
+            admin_address: None,
+            threads: Vec::with_capacity(threads),
+            control: None,
+        };
+        let beside = match admin_listener {
+            None => admin,
+            Some(listener) => {
+                gateway.admin_address = listener.local_addr().ok();
+                if let Some(plane) = &admin {
+                    let _entered = control.enter();
+                    let listener =
+                        tokio::net::TcpListener::from_std(listener).map_err(StartError::Thread)?;
+                    control.spawn(serve_alone(plane.clone(), Arc::clone(&shared), listener));
+                }
+                // Probes of orchestrators come to the main address wherever the rest is.
+                admin.map(AdminPlane::health_only)
+            }
+        };
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let worker = Arc::new(Worker::new(Arc::clone(&shared), beside.clone()));
+            gateway.threads.push(spawn_worker(index, worker, listener)?);
+        }
+        if check {
+            control.spawn(note_reachability(shared));
+        }
+        gateway.control = Some(control);
+        Ok(gateway)
+    }
+
+    /// The address that callers reach.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The admin plane's own address, if it has one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Puts other settings in force for requests that come from now on; nothing is dropped.
+    ///
+    /// Addresses and threads stay as they were; what else cannot change is for the caller to tell.
+    ///
+    /// # Errors
+    /// When the settings cannot be used; the old ones stay in force then.
+    pub fn reload(&self, settings: Settings) -> Result<(), ReloadError> {
+        let counter = &self.shared.metrics.config_reloads;
+        if let Err(error) = usable(&settings) {
+            counter.of(&["refused"]).inc();
+            return Err(ReloadError::Upstream(error.to_string()));
+        }
+        if let Err(error) = self.shared.registry.reconfigure(&settings) {
+            counter.of(&["refused"]).inc();
+            return Err(ReloadError::Limits(error.to_string()));
+        }
+        self.shared.replace_settings(settings);
+        counter.of(&["applied"]).inc();
+        Ok(())
+    }
+
+    /// Ends the gateway: no new connections, what waits is answered with 503, what runs may finish
+    /// within the grace period, and everything is settled.
+    pub fn stop(mut self) {
+        self.shared.stopping.send_replace(true);
+        for pool in self.shared.registry.all() {
+            pool.drain();
+        }
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the gateway panicked");
+            }
+        }
+        if let Some(control) = self.control.take() {
+            control.shutdown_timeout(Duration::from_secs(1));
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shared.stopping.send_replace(true);
+        if let Some(control) = self.control.take() {
+            control.shutdown_background();
+        }
+    }
+}
+
+fn usable(settings: &Settings) -> Result<(), TargetError> {
+    Upstream::new(&settings.upstream).map(drop)
+}
+
+fn cpu_count() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn local_address(listeners: &[std::net::TcpListener], asked: SocketAddr) -> SocketAddr {
+    let first = listeners
+        .first()
+        .and_then(|listener| listener.local_addr().ok());
+    first.unwrap_or(asked)
+}
+
+/// The admin plane's own listener, where it does not share the main one.
+fn admin_listener(
+    settings: &Settings,
+    main: SocketAddr,
+) -> Result<Option<std::net::TcpListener>, ListenError> {
+    if !settings.admin.enabled {
+        return Ok(None);
+    }
+    let address = match settings.admin.listen {
+        Some(address) => address,
+        None if main.ip().is_loopback() => return Ok(None),
+        None => ADMIN_LISTEN_DEFAULT,
+    };
+    Ok(bind(address, 1)?.pop())
+}
+
+fn spawn_worker(
+    index: usize,
+    worker: Arc<Worker>,
+    listener: std::net::TcpListener,
+) -> Result<JoinHandle<()>, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::Thread)?;
+    std::thread::Builder::new()
+        .name(format!("paceline-{index}"))
+        .spawn(move || {
+            if let Err(error) = runtime.block_on(run(worker, listener)) {
+                tracing::error!(%error, "a thread of the gateway ended");
+            }
+        })
+        .map_err(StartError::Thread)
+}
+
+async fn note_reachability(shared: Arc<Shared>) {
+    let live = shared.live();
+    match check_upstream(&live.settings.upstream).await {
+        Ok(status) => {
+            shared.metrics.upstream_reachable.set(1);
+            tracing::info!(upstream = %live.settings.upstream.base_url, status, "the provider answers");
+        }
+        Err(error) => {
+            shared.metrics.upstream_reachable.set(0);
+            shared.note_upstream(false);
+            tracing::warn!(
+                upstream = %live.settings.upstream.base_url,
+                %error,
+                "the provider does not answer; requests are tried all the same"
+            );
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Estimates of a request's tokens, and what answers teach about them.
+
+use paceline_provider::{RequestFacts, Usage};
+use paceline_tokens::{
+    Estimate, EstimateInput, Estimator, Family, ImageDetail, OutputKey, TextProfile,
+    image_tokens_of_unknown_size,
+};
+
+use crate::shared::{Live, Shared};
+
+/// Tool calls and searches bring text that the caller did not send.
+fn is_grounded(facts: &RequestFacts<'_>) -> bool {
+    facts.tool_count > 0
+}
+
+/// What an estimate of this request is made from.
+pub(crate) fn estimate_input(
+    facts: &RequestFacts<'_>,
+    profile: TextProfile,
+    live: &Live,
+) -> EstimateInput {
+    EstimateInput {
+        profile,
+        message_count: u64::from(facts.message_count),
+        tool_count: u64::from(facts.tool_count),
+        token_ids: facts.token_ids,
+        image_tokens: image_tokens(facts),
+        max_output_tokens: facts.max_output_tokens,
+        default_output_tokens: live.settings.default_output_tokens,
+        grounded: is_grounded(facts),
+        family: Family::for_model(&facts.model),
+    }
+}
+
+/// The profile of a text of which only the classes of bytes are known.
+pub(crate) fn coarse_profile(facts: &RequestFacts<'_>) -> TextProfile {
+    let text = &facts.text;
+    TextProfile {
+        characters: text.characters,
+        bytes: text.bytes,
+        ascii_letters: text.ascii_letters,
+        digits: text.digits,
+        whitespace: text.whitespace,
+        ascii_other: text.ascii_other,
+        two_byte: text.two_byte,
+        three_byte: text.three_byte,
+        four_byte: text.four_byte,
+        ..TextProfile::default()
+    }
+}
+
+fn image_tokens(facts: &RequestFacts<'_>) -> u64 {
+    let low = u64::from(facts.low_detail_image_parts);
+    let high = u64::from(facts.image_parts).saturating_sub(low);
+    let each = |detail| image_tokens_of_unknown_size(&facts.model, detail);
+    low * each(ImageDetail::Low) + high * each(ImageDetail::High)
+}
+
+impl Shared {
+    /// Input and output tokens to expect, corrected by what was learned for the model.
+    pub(crate) fn estimate(
+        &self,
+        model: &str,
+        endpoint: &str,
+        estimator: Estimator,
+        input: &EstimateInput,
+    ) -> Estimate {
+        let learned = self.learned.lock();
+        let mut estimate = learned.calibrations.estimate(model, estimator, input);
+        if input.max_output_tokens.is_none() {
+            let key = OutputKey {
+                model,
+                route: endpoint,
+                max_output_tokens: None,
+            };
+            let predicted = learned
+                .output_lengths
+                .predict(key, input.default_output_tokens);
+            estimate.output_tokens = predicted.high_tokens;
+        }
+        estimate
+    }
+
+    /// Takes in what an answer used.
+    pub(crate) fn learn(&self, model: &str, endpoint: &str, input: &EstimateInput, usage: &Usage) {
+        if usage.input_tokens == 0 {
+            return;
+        }
+        let mut learned = self.learned.lock();
+        learned
+            .calibrations
+            .observe(model, input, usage.input_tokens);
+        let key = OutputKey {
+            model,
+            route: endpoint,
+            max_output_tokens: input.max_output_tokens,
+        };
+        learned.output_lengths.observe(key, usage.output_tokens);
+        drop(learned);
+        self.measure_estimates(input, usage.input_tokens);
+    }
+
+    /// Every estimator's error is measured on every answer, whichever is in use.
+    fn measure_estimates(&self, input: &EstimateInput, actual_tokens: u64) {
+        for (name, estimator) in [
+            ("simple", Estimator::Simple),
+            ("generous", Estimator::Generous),
+            ("calibrated", Estimator::Calibrated),
+        ] {
+            let estimated = estimator.estimate(input).input_tokens;
+            // Token counts fit a double exactly.
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+            let error = estimated.abs_diff(actual_tokens) as f64 / actual_tokens as f64;
+            self.metrics.estimate_error.of(&[name]).observe(error);
+        }
+    }
+}

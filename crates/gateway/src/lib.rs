@@ -1,0 +1,35 @@
+//! The drop-in HTTP gateway: accept, pace, forward, settle.
+//!
+//! A request is read, charged what the provider will deduct for it, waits for its turn in the queue
+//! of its limit pool, goes upstream over a kept connection, and comes back untouched while its usage
+//! is read on the way. What was reserved is settled exactly once, whatever happens.
+//!
+//! The crate deliberately knows no database, no terminal and no command line: settings come in
+//! checked, and it tells what it does through logs, metrics and the admin plane.
+
+mod admin;
+mod announce;
+mod body;
+mod caller;
+mod clock;
+mod exchange;
+mod gateway;
+mod intake;
+mod labels;
+mod learn;
+mod pace;
+mod probe;
+mod realtime;
+mod refusal;
+mod relay;
+mod respond;
+mod serve;
+mod server;
+mod shared;
+mod upstream;
+
+pub use admin::{TokenError, admin_token, token_path};
+pub use gateway::{Gateway, ReloadError, StartError};
+pub use probe::{Unreachable, check_upstream};
+pub use respond::ERROR_CODES;
+pub use server::ListenError;

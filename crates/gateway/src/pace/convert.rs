@@ -1,0 +1,155 @@
+//! From checked settings and wire facts to the limiter's own types.
+//!
+//! The limiter, the configuration and the provider crate do not know each other; here is the one
+//! place that knows all three.
+
+use std::time::Duration;
+
+use paceline_config as config;
+use paceline_limiter::{
+    DomainSettings, Limit, Metric, Observation, QueueSettings, Tier, TierSettings, Timestamp,
+    WindowModel,
+};
+use paceline_provider::{ChargeRule, Combine, LimitMetric, LimitReport, LimitScope};
+
+use crate::clock::Clock;
+
+/// A reservation that is never settled is settled as spent after this time: longer than any call.
+const RESERVATION_LIFETIME: Duration = Duration::from_secs(2 * 3_600);
+
+/// What may go at once where nothing is known: as much as is refilled in half a second. With the
+/// refill of the guard, which is kept free for late arrivals, that stays below what a provider that
+/// enforces in pieces of one second holds; no shorter ones are known of.
+const UNKNOWN_BURST: Duration = Duration::from_millis(500);
+
+/// The limiter's settings of one pool.
+pub(crate) fn domain_settings(
+    rule: &config::DomainRule,
+    queue: &config::Queue,
+    clock: &Clock,
+) -> DomainSettings {
+    DomainSettings {
+        limits: rule
+            .limits
+            .iter()
+            .map(|limit| limiter_limit(limit, rule.guard, clock))
+            .collect(),
+        concurrency_max: rule.concurrency_max,
+        spacing: rule.spacing,
+        reservation_lifetime: RESERVATION_LIFETIME,
+        learned_guard: rule.guard,
+        probe_concurrency: (rule.learn && rule.limits.is_empty()).then_some(rule.probe_concurrency),
+        queue: QueueSettings {
+            waiting_max: queue.waiting_max,
+            waiting_per_tenant_max: queue.waiting_per_tenant_max,
+            tiers: config::Tier::ALL.map(|tier| tier_settings(queue.tiers.of(tier))),
+        },
+    }
+}
+
+fn tier_settings(rule: &config::TierRule) -> TierSettings {
+    // Shares are checked to lie between 0 and 1.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 1e6"
+    )]
+    let guaranteed_share_ppm = (rule.guaranteed_share * 1e6) as u32;
+    TierSettings {
+        guaranteed_share_ppm,
+        aging: rule.aging,
+    }
+}
+
+fn limiter_limit(rule: &config::LimitRule, guard: Duration, clock: &Clock) -> Limit {
+    Limit {
+        metric: config_metric(rule.metric),
+        amount: rule.amount,
+        window: rule.window,
+        model: window_model(rule, guard, clock),
+        guard,
+    }
+}
+
+fn window_model(rule: &config::LimitRule, guard: Duration, clock: &Clock) -> WindowModel {
+    match rule.kind {
+        config::WindowKind::Unknown => WindowModel::Unknown {
+            burst: unknown_burst(rule.amount, rule.window, guard),
+        },
+        config::WindowKind::Bucket { burst } => WindowModel::Bucket {
+            burst: burst.unwrap_or(rule.amount),
+        },
+        config::WindowKind::Fixed { aligned: true } => WindowModel::Fixed {
+            phase: clock.wall_clock_phase(rule.window),
+        },
+        config::WindowKind::Fixed { aligned: false } => WindowModel::FixedFromFirstUse,
+        config::WindowKind::Sliding => WindowModel::Sliding,
+        config::WindowKind::Quantised { quantum } => WindowModel::Quantised { quantum },
+    }
+}
+
+fn unknown_burst(amount: u64, window: Duration, guard: Duration) -> u64 {
+    let time_ns = (UNKNOWN_BURST + guard).as_nanos();
+    let burst = u128::from(amount).saturating_mul(time_ns) / window.as_nanos().max(1);
+    u64::try_from(burst)
+        .unwrap_or(u64::MAX)
+        .clamp(1, amount.max(1))
+}
+
+fn config_metric(metric: config::Metric) -> Metric {
+    match metric {
+        config::Metric::Requests => Metric::Requests,
+        config::Metric::Tokens => Metric::Tokens,
+        config::Metric::InputTokens => Metric::InputTokens,
+        config::Metric::OutputTokens => Metric::OutputTokens,
+        config::Metric::Images => Metric::Images,
+    }
+}
+
+/// What the provider counts, as the limiter counts it; `None` for what paceline does not pace.
+pub(crate) fn limiter_metric(metric: LimitMetric) -> Option<Metric> {
+    match metric {
+        LimitMetric::Requests => Some(Metric::Requests),
+        LimitMetric::Tokens => Some(Metric::Tokens),
+        LimitMetric::InputTokens => Some(Metric::InputTokens),
+        LimitMetric::OutputTokens => Some(Metric::OutputTokens),
+        LimitMetric::Images => Some(Metric::Images),
+        LimitMetric::Other => None,
+    }
+}
+
+/// The limiter's view of one limit report; `None` when it does not describe a limit of the plain
+/// pools that calls are charged to. `as_of` is when the answered request was sent.
+pub(crate) fn observation(report: &LimitReport, as_of: Timestamp) -> Option<Observation> {
+    let plain = matches!(report.scope, LimitScope::Default | LimitScope::Project);
+    if !plain {
+        return None;
+    }
+    Some(Observation {
+        metric: limiter_metric(report.metric)?,
+        limit: report.limit.filter(|limit| *limit > 0)?,
+        remaining: report.remaining?,
+        reset: report.reset,
+        as_of,
+    })
+}
+
+/// The limiter's tier.
+pub(crate) fn tier(tier: config::Tier) -> Tier {
+    match tier {
+        config::Tier::Interactive => Tier::Interactive,
+        config::Tier::Standard => Tier::Standard,
+        config::Tier::Batch => Tier::Batch,
+    }
+}
+
+/// The rule by which the provider charges a request at admission.
+pub(crate) fn charge_rule(rule: config::ChargeRule) -> ChargeRule {
+    ChargeRule {
+        combine: match rule {
+            config::ChargeRule::Max => Combine::Max,
+            config::ChargeRule::Sum => Combine::Sum,
+        },
+        ..ChargeRule::OPENAI
+    }
+}

@@ -1,0 +1,391 @@
+//! One limit pool at work: the limiter's domain behind a mutex, its waiters, and its one timer.
+//!
+//! Every change goes through [`Pool::change`]: it runs under the lock, collects what the domain
+//! decided, and delivers it after the lock is released, because a waiter that is gone hands its
+//! reservation back through the same lock.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use paceline_limiter::{
+    Binding, Charge, Domain, DomainSettings, DomainSnapshot, Event, Observation, Outlook,
+    ProviderRefusal, Refusal, Request, Reservation, ReservationId, SettingsError, Settled,
+    Settlement, Submission, Ticket, Timestamp, WaiterId, WaitingView,
+};
+use paceline_telemetry::{Counter, Metrics};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+
+use super::Lease;
+use crate::clock::Clock;
+
+/// What a waiting request is told in the end.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// It may go.
+    Go {
+        lease: Lease,
+        waited: Duration,
+        binding: Binding,
+    },
+    /// It will not.
+    Refused(Refusal),
+}
+
+/// Answer to [`Pool::acquire`].
+pub(crate) enum Acquired {
+    /// It may go at once.
+    Now(Lease),
+    /// It waits; see [`Wait`].
+    Later(Wait, Ticket),
+    /// It will not go.
+    Refused(Refusal),
+}
+
+/// Who waits, for those who look at the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitingRequest {
+    pub(crate) request_id: Arc<str>,
+    pub(crate) tenant: Arc<str>,
+    pub(crate) session: Option<Arc<str>>,
+    pub(crate) model: Arc<str>,
+}
+
+struct Waiter {
+    sender: oneshot::Sender<Turn>,
+    who: WaitingRequest,
+}
+
+struct State {
+    domain: Domain,
+    waiters: HashMap<WaiterId, Waiter>,
+    /// The moment for which the timer is set.
+    alarm_at: Option<Timestamp>,
+}
+
+/// Counters of one pool, resolved once.
+#[derive(Debug)]
+struct TokenCounters {
+    reserved: Counter,
+    settled: Counter,
+    refunded: Counter,
+    debt: Counter,
+}
+
+/// One limit pool.
+pub(crate) struct Pool {
+    name: Arc<str>,
+    clock: Clock,
+    state: Mutex<State>,
+    alarm: Notify,
+    tokens: TokenCounters,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pool({})", self.name)
+    }
+}
+
+impl Pool {
+    pub(super) fn new(
+        name: Arc<str>,
+        settings: DomainSettings,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Result<Self, SettingsError> {
+        let tokens = TokenCounters {
+            reserved: metrics.tokens.of(&[&name, "reserved"]),
+            settled: metrics.tokens.of(&[&name, "settled"]),
+            refunded: metrics.tokens.of(&[&name, "refunded"]),
+            debt: metrics.tokens.of(&[&name, "debt"]),
+        };
+        Ok(Self {
+            name,
+            clock,
+            state: Mutex::new(State {
+                domain: Domain::new(settings, clock.now())?,
+                waiters: HashMap::new(),
+                alarm_at: None,
+            }),
+            alarm: Notify::new(),
+            tokens,
+        })
+    }
+
+    /// The pool's name in metrics, logs and answers.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Asks for a turn.
+    pub(crate) fn acquire(self: &Arc<Self>, request: Request, who: WaitingRequest) -> Acquired {
+        let (submission, receiver) = self.change(|domain, waiters, now| {
+            let submission = domain.submit(request, now);
+            let receiver = if let Submission::Queued(ticket) = &submission {
+                let (sender, receiver) = oneshot::channel();
+                waiters.insert(ticket.id, Waiter { sender, who });
+                Some(receiver)
+            } else {
+                None
+            };
+            (submission, receiver)
+        });
+        match (submission, receiver) {
+            (Submission::Admitted(reservation), _) => {
+                self.tokens.reserved.inc_by(token_count(reservation.charge));
+                Acquired::Now(Lease::new(Arc::clone(self), reservation))
+            }
+            (Submission::Queued(ticket), Some(receiver)) => Acquired::Later(
+                Wait {
+                    pool: Arc::clone(self),
+                    id: ticket.id,
+                    receiver,
+                },
+                ticket,
+            ),
+            (Submission::Queued(_), None) => Acquired::Refused(Refusal::Draining {
+                retry_after: Duration::from_secs(1),
+            }),
+            (Submission::Refused(refusal), _) => Acquired::Refused(refusal),
+        }
+    }
+
+    /// Tells the pool what the provider's headers say.
+    pub(crate) fn observe(self: &Arc<Self>, observations: &[Observation]) {
+        if observations.is_empty() {
+            return;
+        }
+        self.change(|domain, _, now| {
+            for observation in observations {
+                domain.observe(*observation, now);
+            }
+        });
+    }
+
+    /// Tells the pool that the provider refused a request.
+    pub(crate) fn refused(self: &Arc<Self>, refusal: ProviderRefusal) {
+        self.change(|domain, _, now| domain.refused(refusal, now));
+    }
+
+    /// Stops admitting: everything that waits is refused.
+    pub(crate) fn drain(self: &Arc<Self>) {
+        let (now, mut events) = (self.clock.now(), Vec::new());
+        let deliveries = {
+            let mut state = self.state.lock();
+            state.domain.drain(now, &mut events);
+            state.take_deliveries(&mut events)
+        };
+        self.deliver(deliveries);
+    }
+
+    /// Puts other settings in force, keeping levels, waiters and reservations.
+    pub(super) fn reconfigure(
+        self: &Arc<Self>,
+        settings: DomainSettings,
+    ) -> Result<(), SettingsError> {
+        self.change(|domain, _, now| domain.reconfigure(settings, now))
+    }
+
+    /// Where a waiting request stands; `None` when it waits no longer.
+    pub(crate) fn outlook(&self, waiter: WaiterId) -> Option<Outlook> {
+        let now = self.clock.now();
+        self.state.lock().domain.outlook(waiter, now)
+    }
+
+    /// A picture of the pool for those who look at it.
+    pub(crate) fn snapshot(&self) -> DomainSnapshot {
+        let now = self.clock.now();
+        self.state.lock().domain.snapshot(now)
+    }
+
+    /// The next moment at which something can happen.
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
+        self.state.lock().domain.next_wake()
+    }
+
+    /// Up to `count_max` waiting requests in the expected order of service.
+    pub(crate) fn waiting(&self, count_max: usize) -> Vec<(WaitingRequest, WaitingView)> {
+        let now = self.clock.now();
+        let state = self.state.lock();
+        let views = state.domain.waiting(now, count_max);
+        views
+            .into_iter()
+            .filter_map(|view| Some((state.waiters.get(&view.waiter)?.who.clone(), view)))
+            .collect()
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        let now = self.clock.now();
+        let state = self.state.lock();
+        state.waiters.is_empty() && state.domain.snapshot(now).in_flight == 0
+    }
+
+    pub(super) fn settle(self: &Arc<Self>, reservation: Reservation, settlement: Settlement) {
+        let settled = self.change(|domain, _, now| domain.settle(reservation.id, settlement, now));
+        if let Settled::Applied { refunded, debt } = settled {
+            let spent = token_count(reservation.charge).saturating_sub(token_count(refunded));
+            self.tokens.settled.inc_by(spent);
+            self.tokens.refunded.inc_by(token_count(refunded));
+            self.tokens.debt.inc_by(token_count(debt));
+        }
+    }
+
+    pub(super) fn abandon(self: &Arc<Self>, id: ReservationId) {
+        let settled = self.change(|domain, _, now| domain.abandon(id, now));
+        if let Settled::Applied { refunded, .. } = settled {
+            self.tokens.refunded.inc_by(token_count(refunded));
+        }
+    }
+
+    /// Waits for the pool's alarms and lets the domain act on them, until the pool is dropped.
+    pub(super) async fn run_timer(pool: std::sync::Weak<Self>) {
+        while let Some(strong) = pool.upgrade() {
+            let wake = strong.set_alarm();
+            let clock = strong.clock;
+            let woken = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(clock.instant(at).into()).await,
+                    // A pool without plans looks again now and then so that a dropped pool ends.
+                    None => tokio::time::sleep(Duration::from_secs(30)).await,
+                }
+            };
+            tokio::select! {
+                () = woken => strong.change(|_, _, _| ()),
+                () = strong.alarm.notified() => {}
+            }
+        }
+    }
+
+    fn set_alarm(&self) -> Option<Timestamp> {
+        let mut state = self.state.lock();
+        state.alarm_at = state.domain.next_wake();
+        state.alarm_at
+    }
+
+    /// Runs `action` on the domain, then lets the domain act, then delivers what it decided.
+    fn change<T>(
+        self: &Arc<Self>,
+        action: impl FnOnce(&mut Domain, &mut HashMap<WaiterId, Waiter>, Timestamp) -> T,
+    ) -> T {
+        let mut events = Vec::new();
+        let (result, deliveries, sooner) = {
+            let mut state = self.state.lock();
+            // Read under the lock: time must not run backwards for the domain.
+            let now = self.clock.now();
+            let State {
+                domain, waiters, ..
+            } = &mut *state;
+            let result = action(domain, waiters, now);
+            domain.poll(now, &mut events);
+            let wake = domain.next_wake();
+            let sooner = wake.is_some_and(|at| state.alarm_at.is_none_or(|set| at < set));
+            if sooner {
+                state.alarm_at = wake;
+            }
+            (result, state.take_deliveries(&mut events), sooner)
+        };
+        if sooner {
+            self.alarm.notify_one();
+        }
+        self.deliver(deliveries);
+        result
+    }
+
+    fn deliver(self: &Arc<Self>, deliveries: Vec<(Event, Option<Waiter>)>) {
+        for (event, waiter) in deliveries {
+            let turn = match event {
+                Event::Admitted {
+                    reservation,
+                    waited,
+                    binding,
+                    ..
+                } => {
+                    self.tokens.reserved.inc_by(token_count(reservation.charge));
+                    Turn::Go {
+                        lease: Lease::new(Arc::clone(self), reservation),
+                        waited,
+                        binding,
+                    }
+                }
+                Event::Expired { refusal, .. } => Turn::Refused(refusal),
+            };
+            if let Some(waiter) = waiter {
+                // A receiver that is gone drops the turn, and with it the lease.
+                drop(waiter.sender.send(turn));
+            }
+        }
+    }
+
+    fn cancel(self: &Arc<Self>, waiter: WaiterId) {
+        self.change(|domain, waiters, now| {
+            if waiters.remove(&waiter).is_some() {
+                domain.cancel(waiter, now);
+            }
+        });
+    }
+}
+
+impl State {
+    fn take_deliveries(&mut self, events: &mut Vec<Event>) -> Vec<(Event, Option<Waiter>)> {
+        events
+            .drain(..)
+            .map(|event| {
+                let id = match &event {
+                    Event::Admitted { waiter, .. } | Event::Expired { waiter, .. } => *waiter,
+                };
+                let waiter = self.waiters.remove(&id);
+                (event, waiter)
+            })
+            .collect()
+    }
+}
+
+/// A place in the queue. Dropping it gives the place up.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pool: Arc<Pool>,
+    id: WaiterId,
+    receiver: oneshot::Receiver<Turn>,
+}
+
+impl Wait {
+    /// The waiter's id in its pool.
+    pub(crate) fn id(&self) -> WaiterId {
+        self.id
+    }
+}
+
+impl Future for Wait {
+    type Output = Turn;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Turn> {
+        Pin::new(&mut self.receiver).poll(context).map(|received| {
+            received.unwrap_or(Turn::Refused(Refusal::Draining {
+                retry_after: Duration::from_secs(1),
+            }))
+        })
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.pool.cancel(self.id);
+    }
+}
+
+/// Tokens of a charge, whichever way its pool counts them.
+fn token_count(charge: Charge) -> u64 {
+    use paceline_limiter::Metric;
+    let total = charge.get(Metric::Tokens);
+    if total > 0 {
+        return total;
+    }
+    charge
+        .get(Metric::InputTokens)
+        .saturating_add(charge.get(Metric::OutputTokens))
+}

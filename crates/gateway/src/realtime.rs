@@ -1,0 +1,239 @@
+//! WebSocket sessions: paced as one request when they open, then tunnelled byte for byte.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_EXTENSIONS, UPGRADE};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use paceline_limiter::{Charge, Metric, Outcome as Fate};
+use tokio::time::timeout;
+
+use crate::body::{ReplyBody, UpstreamBody};
+use crate::exchange::{Ending, Exchange};
+use crate::pace::{Acquired, Lease, PoolKey, Turn, WaitingRequest, tier};
+use crate::respond::Problem;
+use crate::serve::own_headers;
+use crate::serve::send::{ERROR_BYTES_MAX, read_bounded};
+use crate::server::Worker;
+use crate::shared::Live;
+use crate::upstream::{OwnKey, SendError, Upstream, answer_headers, chain, request_headers};
+
+/// Whether a request asks for a WebSocket.
+pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers
+        .get(UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Opens a session upstream and ties the two ends together.
+pub(crate) async fn serve(
+    worker: &Arc<Worker>,
+    request: Request<Incoming>,
+    mut exchange: Exchange,
+) -> Response<ReplyBody> {
+    let live = worker.shared.live();
+    match open(worker, &live, request, &mut exchange).await {
+        Ok(session) => {
+            session
+                .start(exchange, live.settings.upstream.idle_timeout)
+                .await
+        }
+        Err((problem, ending)) => {
+            if ending == Ending::Refused {
+                let refusals = &worker.shared.metrics.refusals;
+                refusals.of(&["gateway", problem.code]).inc();
+            }
+            exchange.status = problem.status.as_u16();
+            exchange.finish(ending);
+            problem.into_response()
+        }
+    }
+}
+
+/// Both ends of a session that is being opened.
+struct Session {
+    answer: Response<Incoming>,
+    caller: hyper::upgrade::OnUpgrade,
+    lease: Lease,
+}
+
+async fn open(
+    worker: &Arc<Worker>,
+    live: &Live,
+    mut request: Request<Incoming>,
+    exchange: &mut Exchange,
+) -> Result<Session, (Problem, Ending)> {
+    let mut lease = turn(worker, live, &request, exchange).await?;
+    let upstream = worker.upstream(live).map_err(|error| {
+        tracing::error!(%error, "the upstream cannot be used");
+        (Problem::internal(), Ending::UpstreamFailed)
+    })?;
+    let caller = hyper::upgrade::on(&mut request);
+    let forwarded = forward(&request, &upstream, live).ok_or_else(|| {
+        let problem = Problem::invalid_path(request.uri().path(), "it cannot be forwarded");
+        (problem, Ending::Refused)
+    })?;
+    let failed = |error: SendError| {
+        tracing::warn!(%error, "a session could not be opened");
+        (Problem::upstream(&error), Ending::UpstreamFailed)
+    };
+    let mut sender = upstream.open().await.map_err(failed)?;
+    exchange.sent();
+    lease.dispatched();
+    let limit = live.settings.upstream.first_byte_timeout;
+    let answer = timeout(limit, sender.send_request(forwarded))
+        .await
+        .map_err(|_| SendError::Timeout {
+            phase: "opening a session",
+            limit,
+        })
+        .and_then(|sent| sent.map_err(|error| SendError::Cut(chain(&error))))
+        .map_err(failed)?;
+    exchange.answered(answer.status().as_u16());
+    Ok(Session {
+        answer,
+        caller,
+        lease,
+    })
+}
+
+/// A session takes its turn like a call, charged as one request.
+async fn turn(
+    worker: &Arc<Worker>,
+    live: &Live,
+    request: &Request<Incoming>,
+    exchange: &mut Exchange,
+) -> Result<Lease, (Problem, Ending)> {
+    let model = model_in_query(request.uri().query().unwrap_or_default());
+    exchange.model = Some(Arc::clone(&model));
+    let rule = live.settings.domain_for(&model);
+    let key = PoolKey::of(rule, exchange.caller.credential, &model);
+    let pool = worker
+        .shared
+        .registry
+        .pool(&key, rule, &live.settings.queue)
+        .map_err(|_| (Problem::internal(), Ending::Refused))?;
+    exchange.pool = Some(Arc::clone(pool.name()));
+    let caller = &exchange.caller;
+    let asked = paceline_limiter::Request {
+        tenant: caller.tenant_id,
+        weight: caller.weight,
+        tier: tier(caller.tier),
+        charge: Charge::ZERO.with(Metric::Requests, 1),
+        deadline: Some(worker.shared.clock.now() + caller.max_wait),
+        retry: false,
+    };
+    let who = WaitingRequest {
+        request_id: Arc::clone(&exchange.request_id),
+        tenant: Arc::clone(&caller.tenant),
+        session: caller.session.clone(),
+        model,
+    };
+    let refused = |refusal| (Problem::refusal(&refusal, pool.name()), Ending::Refused);
+    match pool.acquire(asked, who) {
+        Acquired::Now(lease) => Ok(lease),
+        Acquired::Refused(refusal) => Err(refused(refusal)),
+        Acquired::Later(wait, _) => match wait.await {
+            Turn::Go { lease, waited, .. } => {
+                exchange.waited = waited;
+                Ok(lease)
+            }
+            Turn::Refused(refusal) => Err(refused(refusal)),
+        },
+    }
+}
+
+fn model_in_query(query: &str) -> Arc<str> {
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let model = pairs.into_iter().find(|(name, _)| name == "model");
+    match model {
+        Some((_, model)) if !model.is_empty() && model.len() <= 256 => Arc::from(&*model),
+        _ => Arc::from("-"),
+    }
+}
+
+fn forward(
+    request: &Request<Incoming>,
+    upstream: &Upstream,
+    live: &Live,
+) -> Option<Request<UpstreamBody>> {
+    let below_version = request.uri().path().strip_prefix("/v1").unwrap_or_default();
+    let uri = upstream.target.path(below_version, request.uri().query())?;
+    let own_key = OwnKey {
+        key: live.settings.upstream.api_key.as_ref(),
+        key_use: live.settings.upstream.api_key_use,
+    };
+    let mut headers = request_headers(request.headers(), &upstream.target, &own_key, true);
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    // Bytes are tunnelled as they are, so what the two ends agree on is theirs alone.
+    if let Some(extensions) = request.headers().get(SEC_WEBSOCKET_EXTENSIONS) {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, extensions.clone());
+    }
+    let mut forwarded = Request::new(UpstreamBody::Whole(Full::default()));
+    *forwarded.method_mut() = request.method().clone();
+    *forwarded.uri_mut() = uri;
+    *forwarded.headers_mut() = headers;
+    Some(forwarded)
+}
+
+impl Session {
+    async fn start(self, exchange: Exchange, pause_max: Duration) -> Response<ReplyBody> {
+        let Self {
+            mut answer,
+            caller,
+            lease,
+        } = self;
+        let mut headers = std::mem::take(answer.headers_mut());
+        answer_headers(&mut headers);
+        let mut response = Response::new(ReplyBody::empty());
+        *response.status_mut() = answer.status();
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            *response.headers_mut() = headers;
+            own_headers(&exchange, &mut response);
+            let provider = hyper::upgrade::on(&mut answer);
+            tokio::spawn(tunnel(caller, provider, lease, exchange));
+            return response;
+        }
+        // The provider refused: its words are in the body.
+        headers.remove(http::header::CONTENT_LENGTH);
+        *response.headers_mut() = headers;
+        own_headers(&exchange, &mut response);
+        let body = read_bounded(answer.into_body(), ERROR_BYTES_MAX, pause_max).await;
+        *response.body_mut() = ReplyBody::whole(body.unwrap_or_default());
+        lease.settle(None, Fate::Failed);
+        exchange.finish(Ending::ProviderError);
+        response
+    }
+}
+
+async fn tunnel(
+    caller: hyper::upgrade::OnUpgrade,
+    provider: hyper::upgrade::OnUpgrade,
+    lease: Lease,
+    exchange: Exchange,
+) {
+    let ends = tokio::try_join!(caller, provider);
+    let ending = match ends {
+        Err(error) => {
+            tracing::debug!(error = %chain(&error), "a session ended while it opened");
+            Ending::CallerGone
+        }
+        Ok((caller, provider)) => {
+            let (mut caller, mut provider) = (TokioIo::new(caller), TokioIo::new(provider));
+            tokio::select! {
+                // How a session ends is between its two ends; both see the other's close.
+                _ = tokio::io::copy_bidirectional(&mut caller, &mut provider) => Ending::Ok,
+                // A session has no natural end to wait for at shutdown.
+                () = exchange.shared.stopped() => Ending::Refused,
+            }
+        }
+    };
+    lease.settle(None, Fate::Success);
+    exchange.finish(ending);
+}

@@ -1,0 +1,364 @@
+//! Every answer that the gateway itself gives: the one place for status codes and error codes.
+//!
+//! Each code has a page in the documentation under `docs/errors`.
+
+use std::time::Duration;
+
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use paceline_limiter::Refusal;
+use paceline_provider::{RequestError, openai_error};
+
+use crate::body::ReplyBody;
+use crate::upstream::SendError;
+
+/// `retry-after` in milliseconds, which the official SDKs prefer.
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+/// Tells the official SDKs whether to try again, whatever the status.
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// All codes of errors that originate here, for the documentation and its test.
+pub const ERROR_CODES: &[&str] = &[
+    "admin_path_refused",
+    "body_timeout",
+    "body_too_large",
+    "gateway_overloaded",
+    "internal_error",
+    "invalid_header",
+    "invalid_path",
+    "invalid_request",
+    "not_found",
+    "OPENAI_RATE_LIMIT_EXHAUSTED",
+    "queue_full",
+    "request_larger_than_limit",
+    "shutting_down",
+    "upstream_cut",
+    "upstream_timeout",
+    "upstream_unreachable",
+    "wait_too_long",
+];
+
+/// An error of the gateway's own, ready to be written in the caller's dialect.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    /// OpenAI's `error.type`.
+    pub(crate) kind: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) param: Option<String>,
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<Duration>,
+    /// What the SDKs are told about trying again; `None` leaves it to the status.
+    pub(crate) should_retry: Option<bool>,
+    /// Whether the connection cannot go on, as after a body that was not read.
+    pub(crate) close: bool,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, code: &'static str, message: String) -> Self {
+        Self {
+            status,
+            kind,
+            code,
+            param: None,
+            message,
+            retry_after: None,
+            should_retry: None,
+            close: false,
+        }
+    }
+
+    fn invalid(code: &'static str, message: String) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_request_error",
+            code,
+            message,
+        )
+    }
+
+    fn wait(code: &'static str, message: String, retry_after: Duration) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limit_error",
+                code,
+                message,
+            )
+        }
+    }
+
+    /// A path that must not be forwarded.
+    pub(crate) fn invalid_path(path: &str, why: &str) -> Self {
+        Self::invalid(
+            "invalid_path",
+            format!("the path {:?} is refused: {why}", bounded(path)),
+        )
+    }
+
+    /// A path that is neither the provider's nor the gateway's.
+    pub(crate) fn not_found(method: &http::Method, path: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "invalid_request_error",
+            "not_found",
+            format!(
+                "nothing is served at {method} {}; the provider's paths are below /v1, so the base \
+                 URL of a client ends in /v1",
+                bounded(path)
+            ),
+        )
+    }
+
+    /// A path for which an inference key must not be used.
+    pub(crate) fn admin_path(path: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "invalid_request_error",
+            "admin_path_refused",
+            format!(
+                "{} is organisation administration and is not forwarded; call the provider \
+                 directly with an admin key",
+                bounded(path)
+            ),
+        )
+    }
+
+    /// A header of the gateway's own that does not parse.
+    pub(crate) fn invalid_header(name: &str, expected: &str) -> Self {
+        Self {
+            param: Some(name.to_owned()),
+            ..Self::invalid(
+                "invalid_header",
+                format!("the header {name} is not understood: expected {expected}"),
+            )
+        }
+    }
+
+    /// A body that can never be valid.
+    pub(crate) fn invalid_body(error: &RequestError) -> Self {
+        Self {
+            param: error.param().map(str::to_owned),
+            ..Self::invalid("invalid_request", error.message())
+        }
+    }
+
+    /// A body over the size limit.
+    pub(crate) fn body_too_large(limit_bytes: u64) -> Self {
+        Self {
+            close: true,
+            should_retry: Some(false),
+            ..Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request_error",
+                "body_too_large",
+                format!(
+                    "the request body is over the limit of {limit_bytes} bytes; \
+                     server.body_max sets the limit"
+                ),
+            )
+        }
+    }
+
+    /// A caller that stopped sending its body.
+    pub(crate) fn body_timeout(timeout: Duration) -> Self {
+        Self {
+            close: true,
+            ..Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "invalid_request_error",
+                "body_timeout",
+                format!(
+                    "no part of the request body came within {} s",
+                    timeout.as_secs_f64()
+                ),
+            )
+        }
+    }
+
+    /// Too many bytes of request bodies are held already.
+    pub(crate) fn overloaded() -> Self {
+        Self {
+            close: true,
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "service_unavailable_error",
+                "gateway_overloaded",
+                "the gateway holds as many request bodies as its memory allows; try again shortly"
+                    .to_owned(),
+            )
+        }
+    }
+
+    /// Something that should not happen; the details are in the log.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server_error",
+            "internal_error",
+            "the gateway failed to handle the request; its log has the details".to_owned(),
+        )
+    }
+
+    /// The limiter's refusal.
+    pub(crate) fn refusal(refusal: &Refusal, pool: &str) -> Self {
+        match refusal {
+            Refusal::TooLarge {
+                metric,
+                amount,
+                window,
+                requested,
+            } => Self {
+                should_retry: Some(false),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "rate_limit_error",
+                    "request_larger_than_limit",
+                    format!(
+                        "the request needs {requested} {name}, more than the whole limit of \
+                         {amount} {name} in {seconds} s of {pool}; lower the input or max_tokens",
+                        name = metric.name(),
+                        seconds = window.as_secs_f64(),
+                    ),
+                )
+            },
+            Refusal::QueueFull {
+                waiting,
+                retry_after,
+            } => Self::wait(
+                "queue_full",
+                format!(
+                    "{waiting} requests wait for {pool} already; queue.waiting_max sets the bound"
+                ),
+                *retry_after,
+            ),
+            Refusal::TenantQueueFull {
+                waiting,
+                retry_after,
+            } => Self::wait(
+                "queue_full",
+                format!(
+                    "{waiting} requests of this tenant wait for {pool} already; \
+                     queue.waiting_per_tenant_max sets the bound"
+                ),
+                *retry_after,
+            ),
+            Refusal::DeadlineUnmeetable {
+                retry_after,
+                binding,
+                ..
+            } => Self::wait(
+                "wait_too_long",
+                format!(
+                    "the request cannot start in the time it may wait: {binding} of {pool} is in \
+                     the way for another {:.1} s beyond that; allow more with x-paceline-max-wait \
+                     or queue.max_wait",
+                    retry_after.as_secs_f64()
+                ),
+                *retry_after,
+            ),
+            Refusal::Draining { retry_after } => Self {
+                retry_after: Some(*retry_after),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "service_unavailable_error",
+                    "shutting_down",
+                    "the gateway is shutting down; nothing was sent to the provider".to_owned(),
+                )
+            },
+        }
+    }
+
+    /// The provider kept refusing until the retries ran out.
+    pub(crate) fn exhausted(attempts: u32, message: &str, retry_after: Duration) -> Self {
+        Self::wait(
+            "OPENAI_RATE_LIMIT_EXHAUSTED",
+            format!("the provider refused {attempts} attempts; its last words: {message}"),
+            retry_after,
+        )
+    }
+
+    /// The provider could not be reached, or did not answer properly.
+    pub(crate) fn upstream(error: &SendError) -> Self {
+        let (status, code) = match error {
+            SendError::Connect(_) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
+            SendError::Cut(_) => (StatusCode::BAD_GATEWAY, "upstream_cut"),
+            SendError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
+        };
+        Self::new(status, "server_error", code, error.to_string())
+    }
+
+    /// The error object in OpenAI's envelope.
+    pub(crate) fn envelope(&self) -> bytes::Bytes {
+        openai_error(
+            &self.message,
+            self.kind,
+            self.param.as_deref(),
+            Some(self.code),
+        )
+    }
+
+    /// The whole answer.
+    pub(crate) fn into_response(self) -> Response<ReplyBody> {
+        let mut response = Response::new(ReplyBody::whole(self.envelope()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = self.retry_after {
+            insert_retry_after(headers, wait);
+        }
+        if let Some(retry) = self.should_retry {
+            let value = if retry { "true" } else { "false" };
+            headers.insert(X_SHOULD_RETRY, HeaderValue::from_static(value));
+        }
+        if self.close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// Writes `retry-after` (whole seconds, rounded up) and `retry-after-ms` (rounded up).
+fn insert_retry_after(headers: &mut http::HeaderMap, wait: Duration) {
+    let milliseconds = wait.as_nanos().div_ceil(1_000_000).max(1);
+    let seconds = milliseconds.div_ceil(1_000);
+    if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
+        headers.insert(RETRY_AFTER, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(&milliseconds.to_string()) {
+        headers.insert(RETRY_AFTER_MS, value);
+    }
+}
+
+/// At most 200 characters of foreign text, for messages.
+fn bounded(text: &str) -> &str {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => &text[..end],
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_rounded_up_in_both_headers() {
+        let mut headers = http::HeaderMap::new();
+        insert_retry_after(&mut headers, Duration::from_micros(1_500_001));
+        assert_eq!(headers["retry-after"], "2");
+        assert_eq!(headers["retry-after-ms"], "1501");
+        insert_retry_after(&mut headers, Duration::ZERO);
+        assert_eq!(headers["retry-after"], "1");
+        assert_eq!(headers["retry-after-ms"], "1");
+    }
+
+    #[test]
+    fn foreign_text_is_bounded_at_a_character() {
+        let text = "ä".repeat(500);
+        assert_eq!(bounded(&text).chars().count(), 200);
+        assert_eq!(bounded("short"), "short");
+    }
+}

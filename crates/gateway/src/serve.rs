@@ -1,0 +1,197 @@
+//! The life of a request, from its head to the start of its answer.
+
+mod attempt;
+mod plan;
+pub(crate) mod send;
+mod turn;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, Method, Request, Response};
+use hyper::body::Incoming;
+use paceline_provider::{BodyKind, Endpoint, EndpointKind, Pacing};
+
+use crate::announce::{Announced, Progress};
+use crate::body::ReplyBody;
+use crate::caller::Caller;
+use crate::exchange::{Ending, Exchange};
+use crate::intake::IntakeError;
+use crate::realtime;
+use crate::respond::Problem;
+use crate::server::Worker;
+
+pub(crate) use attempt::own_headers;
+pub(crate) use plan::Plan;
+
+/// Answers one request on the data plane.
+///
+/// `None` when the caller is gone and nobody is there to answer.
+pub(crate) async fn serve(
+    worker: &Arc<Worker>,
+    request: Request<Incoming>,
+) -> Option<Response<ReplyBody>> {
+    let received = Instant::now();
+    match prepare(worker, request, received).await {
+        Ok(Prepared::Call(call)) => answer(worker, *call).await,
+        Ok(Prepared::Session(session)) => {
+            let (request, exchange) = *session;
+            Some(realtime::serve(worker, request, exchange).await)
+        }
+        Err(IntakeError::Problem(problem)) => {
+            let counter = worker
+                .shared
+                .metrics
+                .refusals
+                .of(&["gateway", problem.code]);
+            counter.inc();
+            Some(problem.into_response())
+        }
+        Err(IntakeError::Gone) => None,
+    }
+}
+
+/// A request that is refused before its story could begin leaves a line all the same.
+fn refused_unread(problem: Problem) -> IntakeError {
+    tracing::info!(
+        target: "paceline::request",
+        outcome = "refused",
+        status = problem.status.as_u16(),
+        code = problem.code,
+        "request"
+    );
+    IntakeError::Problem(problem)
+}
+
+/// A request that is ready to be answered.
+enum Prepared {
+    /// A call with one answer.
+    Call(Box<Call>),
+    /// A WebSocket session.
+    Session(Box<(Request<Incoming>, Exchange)>),
+}
+
+/// A call: what to send, and its story so far.
+pub(crate) struct Call {
+    pub(crate) exchange: Exchange,
+    pub(crate) plan: Plan,
+}
+
+async fn prepare(
+    worker: &Arc<Worker>,
+    request: Request<Incoming>,
+    received: Instant,
+) -> Result<Prepared, IntakeError> {
+    let endpoint = admissible(request.method(), request.uri().path(), request.headers())
+        .map_err(refused_unread)?;
+    let shared = &worker.shared;
+    let live = shared.live();
+    let caller = Caller::identify(request.headers(), &live.settings, &shared.names)
+        .map_err(refused_unread)?;
+    let mut exchange = Exchange::new(Arc::clone(shared), endpoint, caller, received);
+    if endpoint.kind == EndpointKind::Realtime && realtime::is_upgrade(request.headers()) {
+        return Ok(Prepared::Session(Box::new((request, exchange))));
+    }
+    match plan::read(shared, &live, request, &mut exchange).await {
+        Ok(plan) => Ok(Prepared::Call(Box::new(Call { exchange, plan }))),
+        Err(IntakeError::Problem(problem)) => {
+            // The refusal is told as part of the request's own story.
+            exchange.status = problem.status.as_u16();
+            exchange.finish(Ending::Refused);
+            Err(IntakeError::Problem(problem))
+        }
+        Err(IntakeError::Gone) => Err(IntakeError::Gone),
+    }
+}
+
+/// Whether this path is forwarded at all, and what call it is.
+fn admissible(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoint, Problem> {
+    if path.split('/').any(is_dot_segment) {
+        return Err(Problem::invalid_path(
+            path,
+            "it climbs out of its folder with . or .. segments",
+        ));
+    }
+    let below_version = path.strip_prefix("/v1");
+    if !below_version.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Err(Problem::not_found(method, path));
+    }
+    let endpoint = Endpoint::classify(method, path);
+    if endpoint.admin_key {
+        return Err(Problem::admin_path(path));
+    }
+    if *method == Method::CONNECT || *method == Method::TRACE {
+        return Err(Problem::not_found(method, path));
+    }
+    if headers.get_all(http::header::CONTENT_LENGTH).iter().count() > 1 {
+        return Err(Problem::invalid_header("content-length", "one value"));
+    }
+    Ok(endpoint)
+}
+
+/// `.` and `..`, also percent-encoded in whole or in part.
+fn is_dot_segment(segment: &str) -> bool {
+    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    plain == "." || plain == ".."
+}
+
+async fn answer(worker: &Arc<Worker>, call: Call) -> Option<Response<ReplyBody>> {
+    let announce = call.exchange.caller.announce && call.exchange.stream;
+    if !announce {
+        return Some(attempt::run(worker, call, None).await);
+    }
+    // The caller wants to see its place in the queue: the answer starts when it begins to wait.
+    let live = worker.shared.live();
+    let progress = Arc::new(Progress::default());
+    let request_id = Arc::clone(&call.exchange.request_id);
+    let mut outcome = Box::pin({
+        let (worker, progress) = (Arc::clone(worker), Arc::clone(&progress));
+        async move { attempt::run(&worker, call, Some(progress)).await }
+    });
+    tokio::select! {
+        biased;
+        response = &mut outcome => Some(response),
+        () = progress.queued() => {
+            let interval = live.settings.queue.announce_interval;
+            Some(Announced::start(outcome, progress, interval, &request_id))
+        }
+    }
+}
+
+/// Whether the body of such a call is read in full before it is sent.
+pub(crate) fn is_read_in_full(endpoint: &Endpoint) -> bool {
+    endpoint.body == BodyKind::Json && endpoint.pacing != Pacing::None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(method: Method, path: &str) -> Result<EndpointKind, &'static str> {
+        admissible(&method, path, &HeaderMap::new())
+            .map(|endpoint| endpoint.kind)
+            .map_err(|problem| problem.code)
+    }
+
+    #[test]
+    fn only_the_providers_own_paths_are_forwarded() {
+        let post = |path| verdict(Method::POST, path);
+        assert_eq!(
+            post("/v1/chat/completions"),
+            Ok(EndpointKind::ChatCompletions)
+        );
+        assert_eq!(post("/v1/something/new"), Ok(EndpointKind::Unknown));
+        assert_eq!(post("/v1x/chat"), Err("not_found"));
+        assert_eq!(post("/"), Err("not_found"));
+        assert_eq!(post("/v1/organization/usage"), Err("admin_path_refused"));
+        for path in [
+            "/v1/../admin",
+            "/v1/%2e%2E/admin",
+            "/v1/files/.%2e/x",
+            "/v1/./models",
+        ] {
+            assert_eq!(post(path), Err("invalid_path"), "{path}");
+        }
+        assert_eq!(verdict(Method::TRACE, "/v1/models"), Err("not_found"));
+    }
+}

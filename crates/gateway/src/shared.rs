@@ -1,0 +1,170 @@
+//! What all threads of one gateway share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use paceline_config::{EstimatorKind, Settings};
+use paceline_telemetry::{Gauge, Histogram, Metrics};
+use paceline_tokens::{Calibrations, Estimator, OutputLengths};
+use parking_lot::{Mutex, RwLock};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::caller::NameHasher;
+use crate::clock::Clock;
+use crate::pace::Registry;
+
+/// Models for which estimates are corrected and answer lengths learned, one by one.
+const MODELS_MAX: usize = 1_000;
+
+/// Bytes of request bodies held at once over all requests.
+const BUFFERED_BYTES_MAX: u64 = 2 << 30;
+
+/// What a reload replaces as a whole.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) settings: Settings,
+    /// Rises with each reload.
+    pub(crate) generation: u64,
+    pub(crate) estimator: Estimator,
+}
+
+impl Live {
+    fn new(settings: Settings, generation: u64) -> Self {
+        let estimator = match settings.estimator {
+            EstimatorKind::Calibrated => Estimator::Calibrated,
+            EstimatorKind::Simple => Estimator::Simple,
+            EstimatorKind::Generous => Estimator::Generous,
+        };
+        Self {
+            settings,
+            generation,
+            estimator,
+        }
+    }
+}
+
+/// Instruments that every request touches, resolved once.
+#[derive(Debug)]
+pub(crate) struct HotMetrics {
+    pub(crate) waiting: Gauge,
+    pub(crate) running: Gauge,
+    pub(crate) queue_wait_seconds: [Histogram; 3],
+}
+
+/// What is learned from the usage that answers report.
+#[derive(Debug)]
+pub(crate) struct Learned {
+    pub(crate) calibrations: Calibrations,
+    pub(crate) output_lengths: OutputLengths,
+}
+
+/// What all threads of one gateway share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    live: RwLock<Arc<Live>>,
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) hot: HotMetrics,
+    pub(crate) learned: Mutex<Learned>,
+    pub(crate) names: NameHasher,
+    /// Turns true when the gateway stops accepting.
+    pub(crate) stopping: watch::Sender<bool>,
+    /// Whether the upstream was reached the last time it was tried; true before the first try.
+    pub(crate) upstream_reached: AtomicBool,
+    pub(crate) connections: AtomicU64,
+    buffered_bytes: AtomicU64,
+    request_count: AtomicU64,
+    /// Makes request ids of different processes differ.
+    request_prefix: u32,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, metrics: Arc<Metrics>, control: Handle) -> Self {
+        let clock = Clock::start();
+        let hot = HotMetrics {
+            waiting: metrics.requests_in_flight.of(&["waiting"]),
+            running: metrics.requests_in_flight.of(&["running"]),
+            queue_wait_seconds: paceline_config::Tier::ALL
+                .map(|tier| metrics.queue_wait_seconds.of(&[tier.name()])),
+        };
+        Self {
+            live: RwLock::new(Arc::new(Live::new(settings, 0))),
+            clock,
+            registry: Registry::new(clock, Arc::clone(&metrics), control),
+            hot,
+            metrics,
+            learned: Mutex::new(Learned {
+                calibrations: Calibrations::new(MODELS_MAX),
+                output_lengths: OutputLengths::new(MODELS_MAX),
+            }),
+            names: NameHasher::default(),
+            stopping: watch::Sender::new(false),
+            upstream_reached: AtomicBool::new(true),
+            connections: AtomicU64::new(0),
+            buffered_bytes: AtomicU64::new(0),
+            request_count: AtomicU64::new(0),
+            request_prefix: getrandom::u32().unwrap_or_else(|_| std::process::id()),
+        }
+    }
+
+    /// The settings in force.
+    pub(crate) fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read())
+    }
+
+    /// Puts other settings in force for requests that come from now on.
+    pub(crate) fn replace_settings(&self, settings: Settings) {
+        let mut live = self.live.write();
+        let generation = live.generation + 1;
+        *live = Arc::new(Live::new(settings, generation));
+    }
+
+    /// Waits until the gateway stops.
+    pub(crate) async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // An error means that the sender is gone, and with it the gateway.
+        drop(stopping.wait_for(|stopping| *stopping).await);
+    }
+
+    /// A fresh request id.
+    pub(crate) fn request_id(&self) -> Arc<str> {
+        let count = self.request_count.fetch_add(1, Ordering::Relaxed);
+        Arc::from(format!("pl-{:08x}-{count:08x}", self.request_prefix))
+    }
+
+    /// Notes whether the upstream was reached.
+    pub(crate) fn note_upstream(&self, reached: bool) {
+        // Read first: the value seldom changes, and a plain store would bounce between threads.
+        if self.upstream_reached.load(Ordering::Relaxed) != reached {
+            self.upstream_reached.store(reached, Ordering::Relaxed);
+            self.metrics.upstream_reachable.set(i64::from(reached));
+        }
+    }
+
+    /// Takes room for `bytes` of a request body; `None` when there is none.
+    pub(crate) fn reserve_bytes(self: &Arc<Self>, bytes: u64) -> Option<BufferedBytes> {
+        let taken = self.buffered_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let guard = BufferedBytes {
+            shared: Arc::clone(self),
+            bytes,
+        };
+        (taken.saturating_add(bytes) <= BUFFERED_BYTES_MAX).then_some(guard)
+    }
+}
+
+/// Room taken for a request body; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct BufferedBytes {
+    shared: Arc<Shared>,
+    bytes: u64,
+}
+
+impl Drop for BufferedBytes {
+    fn drop(&mut self) {
+        self.shared
+            .buffered_bytes
+            .fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,11 @@
+//! The gateway as a whole, over real sockets, in front of a simulated provider.
+
+mod admin;
+mod bad_input;
+mod fairness;
+mod faults;
+mod lifecycle;
+mod pacing;
+mod provider;
+mod relay;
+mod tunnel;

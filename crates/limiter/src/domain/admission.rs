@@ -1,0 +1,295 @@
+//! From submission to admission.
+
+use std::time::Duration;
+
+use super::Domain;
+use crate::charge::Charge;
+use crate::gate::Passage;
+use crate::queue::{Account, Arrival};
+use crate::request::{
+    Event, Refusal, Request, Reservation, ReservationId, Submission, Ticket, WaiterId,
+};
+use crate::reservation::Open;
+use crate::slab::Key;
+use crate::time::Timestamp;
+
+/// When to try again where nothing better is known.
+const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(1);
+
+impl Domain {
+    /// Admits a request at once, queues it, or refuses it.
+    pub fn submit(&mut self, request: Request, now: Timestamp) -> Submission {
+        let now = self.advance(now);
+        let submission = self.decide(&request, now);
+        match submission {
+            Submission::Admitted(_) => {}
+            Submission::Queued(_) => self.totals.queued += 1,
+            Submission::Refused(_) => self.totals.refused += 1,
+        }
+        submission
+    }
+
+    fn decide(&mut self, request: &Request, now: u64) -> Submission {
+        if self.draining {
+            return Submission::Refused(Refusal::Draining {
+                retry_after: RETRY_AFTER_UNKNOWN,
+            });
+        }
+        if self.queue.is_empty() && self.passes(&request.charge, now) {
+            return Submission::Admitted(self.take(request.charge, None, now));
+        }
+        if let Some(refusal) = self.limits.too_large(&request.charge) {
+            return Submission::Refused(refusal);
+        }
+        match self.queue_full(request, now) {
+            Some(refusal) => Submission::Refused(refusal),
+            None => self.enqueue(request, now),
+        }
+    }
+
+    fn queue_full(&self, request: &Request, now: u64) -> Option<Refusal> {
+        let settings = &self.settings.queue;
+        let waiting = self.queue.len();
+        let until = |key: Option<Key>| {
+            let outlook = key.and_then(|key| self.outlook_at(key, now));
+            outlook
+                .and_then(|outlook| outlook.eta)
+                .unwrap_or(RETRY_AFTER_UNKNOWN)
+        };
+        if waiting >= settings.waiting_max {
+            return Some(Refusal::QueueFull {
+                waiting,
+                retry_after: until(self.queue.head()),
+            });
+        }
+        let waiting = self.queue.waiting_of(request.tenant);
+        if waiting >= settings.waiting_per_tenant_max {
+            let retry_after = until(self.queue.first_of(request.tenant));
+            return Some(Refusal::TenantQueueFull {
+                waiting,
+                retry_after,
+            });
+        }
+        None
+    }
+
+    fn enqueue(&mut self, request: &Request, now: u64) -> Submission {
+        let key = self.queue.push(
+            Arrival {
+                tenant: request.tenant,
+                weight: request.weight,
+                tier: request.tier,
+                charge: request.charge,
+                cost: self.limits.cost(&request.charge),
+                deadline: request.deadline.map(Timestamp::as_nanos),
+                front: request.retry,
+            },
+            now,
+        );
+        if let Some(reservation) = self.admit_arrival(key, &request.charge, now) {
+            return Submission::Admitted(reservation);
+        }
+        let Some(outlook) = self.outlook_at(key, now) else {
+            return Submission::Refused(Refusal::Draining {
+                retry_after: RETRY_AFTER_UNKNOWN,
+            });
+        };
+        if let (Some(deadline), Some(eta)) = (request.deadline, outlook.eta) {
+            let late = (Timestamp::from_nanos(now) + eta).saturating_since(deadline);
+            if !late.is_zero() {
+                self.queue.remove(key);
+                if self.plans_for(key) {
+                    self.plan_head(now);
+                    self.touch();
+                }
+                let binding = outlook.binding;
+                let refusal = Refusal::DeadlineUnmeetable {
+                    retry_after: late,
+                    eta,
+                    binding,
+                };
+                return Submission::Refused(refusal);
+            }
+        }
+        self.queue.bind(key, outlook.binding);
+        self.deadline = self.queue.first_deadline();
+        Submission::Queued(Ticket {
+            id: WaiterId(key),
+            outlook,
+        })
+    }
+
+    /// Admits a waiter that has just come, if its turn has come too or if it uses what the head
+    /// cannot. The others are left to the next poll.
+    fn admit_arrival(&mut self, key: Key, charge: &Charge, now: u64) -> Option<Reservation> {
+        if self.queue.head() == Some(key) {
+            if self.passes(charge, now) {
+                let reservation = self.admit(key, now);
+                self.plan_later(now);
+                return reservation;
+            }
+            self.plan_head(now);
+            if self.queue.len() > 1 {
+                self.touch();
+            }
+            return None;
+        }
+        if self.wake().is_some_and(|wake| wake <= now) {
+            return None;
+        }
+        self.renew_plan(now);
+        if !self.goes_out_of_turn(charge, now) {
+            return None;
+        }
+        self.totals.backfilled += 1;
+        self.admit(key, now)
+    }
+
+    /// Admits all that can go, and ends the waits of those whose time is over.
+    pub fn poll(&mut self, now: Timestamp, events: &mut Vec<Event>) {
+        let now = self.advance(now);
+        if self.wake().is_none_or(|wake| wake > now) {
+            return;
+        }
+        self.expire_leases(now);
+        self.expire_waiters(now, false, events);
+        if std::mem::take(&mut self.shrunk) {
+            self.expire_too_large(events);
+        }
+        self.admit_all(now, events);
+        if self.expire_waiters(now, true, events) {
+            self.admit_all(now, events);
+        }
+        self.stale = false;
+        self.deadline = self.queue.first_deadline();
+    }
+
+    fn admit_all(&mut self, now: u64, events: &mut Vec<Event>) {
+        loop {
+            while let Some(key) = self.queue.head() {
+                let Some(charge) = self.queue.get(key).map(|waiter| waiter.charge) else {
+                    break;
+                };
+                if !self.passes(&charge, now) {
+                    break;
+                }
+                self.admit_waiter(key, now, events);
+            }
+            self.plan_head(now);
+            if !self.fill_behind_head(now, events) {
+                break;
+            }
+        }
+    }
+
+    pub(super) fn admit_waiter(&mut self, key: Key, now: u64, events: &mut Vec<Event>) {
+        let Some((since, binding)) = self.queue.get(key).map(|w| (w.since, w.binding)) else {
+            return;
+        };
+        if let Some(reservation) = self.admit(key, now) {
+            let waited = Duration::from_nanos(now.saturating_sub(since));
+            events.push(Event::Admitted {
+                waiter: WaiterId(key),
+                reservation,
+                waited,
+                binding,
+            });
+        }
+    }
+
+    /// Whether everything has room for `charge` now.
+    fn passes(&mut self, charge: &Charge, now: u64) -> bool {
+        self.gate.passage(self.reservations.len(), now) == Passage::Open
+            && self.limits.fit(charge, now)
+    }
+
+    fn admit(&mut self, key: Key, now: u64) -> Option<Reservation> {
+        let (waiter, account) = self.queue.serve(key, now)?;
+        Some(self.take(waiter.charge, Some(account), now))
+    }
+
+    fn take(&mut self, charge: Charge, account: Option<Account>, now: u64) -> Reservation {
+        self.limits.take(&charge, now);
+        self.gate.launch(now);
+        self.totals.open(charge);
+        let key = self.reservations.open(Open {
+            charge,
+            taken_at: now,
+            account,
+        });
+        Reservation {
+            id: ReservationId(key),
+            charge,
+        }
+    }
+
+    /// Ends the waits whose deadline is before `now`, or at `now` if that is to count.
+    fn expire_waiters(&mut self, now: u64, inclusive: bool, events: &mut Vec<Event>) -> bool {
+        let before = events.len();
+        while let Some(key) = self.queue.overdue(now, inclusive) {
+            let outlook = self.outlook_at(key, now);
+            let Some(waiter) = self.queue.remove(key) else {
+                break;
+            };
+            let eta = outlook.and_then(|outlook| outlook.eta);
+            let patience = waiter.deadline.unwrap_or(now).saturating_sub(waiter.since);
+            let refusal = Refusal::DeadlineUnmeetable {
+                retry_after: eta.map_or(RETRY_AFTER_UNKNOWN, |eta| {
+                    eta.saturating_sub(Duration::from_nanos(patience))
+                }),
+                eta: eta.unwrap_or(RETRY_AFTER_UNKNOWN),
+                binding: outlook.map_or(waiter.binding, |outlook| outlook.binding),
+            };
+            self.expire(key, refusal, events);
+        }
+        events.len() > before
+    }
+
+    fn expire_too_large(&mut self, events: &mut Vec<Event>) {
+        for key in self.queue.keys() {
+            let waiter = self.queue.get(key);
+            if let Some(refusal) = waiter.and_then(|w| self.limits.too_large(&w.charge)) {
+                self.queue.remove(key);
+                self.expire(key, refusal, events);
+            }
+        }
+    }
+
+    fn expire(&mut self, key: Key, refusal: Refusal, events: &mut Vec<Event>) {
+        self.totals.expired_waiters += 1;
+        events.push(Event::Expired {
+            waiter: WaiterId(key),
+            refusal,
+        });
+    }
+
+    /// Takes a waiter out of the queue; `false` if it is not in it.
+    pub fn cancel(&mut self, waiter: WaiterId, now: Timestamp) -> bool {
+        self.advance(now);
+        let found = self.queue.remove(waiter.0).is_some();
+        if found {
+            self.totals.cancelled += 1;
+            self.plan.clear();
+            self.touch();
+        }
+        found
+    }
+
+    /// Stops admitting for good: all waits end, and whatever is submitted later is refused.
+    /// Reservations can still be settled, and their leases still end.
+    pub fn drain(&mut self, now: Timestamp, events: &mut Vec<Event>) {
+        self.advance(now);
+        self.draining = true;
+        let mut keys = self.queue.keys();
+        keys.sort_unstable();
+        for key in keys {
+            self.queue.remove(key);
+            let refusal = Refusal::Draining {
+                retry_after: RETRY_AFTER_UNKNOWN,
+            };
+            self.expire(key, refusal, events);
+        }
+        self.plan.clear();
+        self.deadline = None;
+    }
+}

@@ -1,0 +1,190 @@
+//! Room kept for the head of the queue, and what may be used meanwhile (EASY backfill).
+//!
+//! A head that cannot go yet has a planned start. Others may go before it only into room that
+//! it will not need then, so that nothing idles and the head is never delayed.
+
+use super::Domain;
+use crate::charge::Charge;
+use crate::gate::Passage;
+use crate::limits::Start;
+use crate::request::{Binding, Event};
+use crate::slab::Key;
+
+/// Waiters that are looked at in one pass.
+const CANDIDATES_MAX: usize = 64;
+
+/// Charges remembered as having no chance, to spare looking at larger ones.
+const HOPELESS_MAX: usize = 8;
+
+/// What the head of the queue waits for.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    head: Option<Key>,
+    /// When the head can go; `None` if that depends on something in flight.
+    start: Option<u64>,
+    /// Whether only limits hold up the head, so that others may have room.
+    open: bool,
+    /// When `room` was measured.
+    at: u64,
+    /// Per limit, what may be taken without delaying the head.
+    room: Vec<u64>,
+    /// When a waiter that could not go out of turn at `at` can.
+    next_chance: Option<u64>,
+    /// Charges that cannot go out of turn, not before `next_chance` at any rate.
+    hopeless: Vec<Charge>,
+}
+
+impl Plan {
+    pub(super) fn clear(&mut self) {
+        (self.head, self.start, self.open, self.next_chance) = (None, None, false, None);
+        self.hopeless.clear();
+    }
+
+    /// When there is something to do for the head or for those behind it.
+    pub(super) fn wake(&self) -> Option<u64> {
+        [self.start, self.next_chance].into_iter().flatten().min()
+    }
+}
+
+impl Domain {
+    /// Works out what the head waits for, and keeps room for it.
+    pub(super) fn plan_head(&mut self, now: u64) {
+        self.plan.clear();
+        let Some(key) = self.queue.head() else { return };
+        let Some(charge) = self.queue.get(key).map(|waiter| waiter.charge) else {
+            return;
+        };
+        let (start, binding) = match self.start_of(&charge, now) {
+            Ok(start) => (Some(start.at), start.binding),
+            Err(binding) => (None, binding),
+        };
+        let passage = self.gate.passage(self.reservations.len(), now);
+        self.plan.head = Some(key);
+        self.plan.start = start;
+        self.plan.open = passage == Passage::Open && start.is_some_and(|start| start > now);
+        if let (Passage::At(at, _), Some(start)) = (passage, start)
+            && at < start
+        {
+            // Others may have room between the end of the pause and the head's start.
+            self.plan.next_chance = Some(at);
+        }
+        self.queue.promise(key);
+        self.queue.bind(key, binding);
+        self.measure_room(now);
+    }
+
+    /// When `charge` can go if it is next; `Err` if that depends on something in flight.
+    pub(super) fn start_of(&self, charge: &Charge, now: u64) -> Result<Start, Binding> {
+        let held = match self.gate.passage(self.reservations.len(), now) {
+            Passage::Open => Start {
+                at: now,
+                binding: Binding::Turn,
+            },
+            Passage::At(at, binding) => Start { at, binding },
+            Passage::Slot(binding) => return Err(binding),
+        };
+        let start = self.limits.earliest(charge, held.at).ok_or(held.binding)?;
+        Ok(if start.at > held.at { start } else { held })
+    }
+
+    fn measure_room(&mut self, now: u64) {
+        let head = self.plan.head.and_then(|key| self.queue.get(key));
+        if let (Some(head), Some(start), true) = (head, self.plan.start, self.plan.open) {
+            self.limits
+                .headroom(&head.charge, start, now, &mut self.plan.room);
+            self.plan.at = now;
+        }
+    }
+
+    /// Brings the plan up to date after time has passed or the head has changed.
+    pub(super) fn renew_plan(&mut self, now: u64) {
+        if self.plan.head.is_none() || self.plan.head != self.queue.head() {
+            self.plan_head(now);
+        } else if self.plan.at != now {
+            self.measure_room(now);
+        }
+    }
+
+    /// Whether `charge` may go now although it is not its turn. If so, the room shrinks by it.
+    pub(super) fn goes_out_of_turn(&mut self, charge: &Charge, now: u64) -> bool {
+        let Some(start) = self.plan.start.filter(|_| self.plan.open) else {
+            return false;
+        };
+        match self.gate.passage(self.reservations.len(), now) {
+            Passage::Open => {}
+            Passage::At(at, _) => {
+                // What went before this one has closed the gate for a while.
+                let chance = Some(at).filter(|at| *at < start);
+                self.plan.next_chance = [self.plan.next_chance, chance].into_iter().flatten().min();
+                return false;
+            }
+            Passage::Slot(_) => return false,
+        }
+        if !self.gate.leaves_room(self.reservations.len(), now, start)
+            || self.plan.hopeless.iter().any(|small| charge.covers(small))
+        {
+            return false;
+        }
+        if self.limits.within(charge, &self.plan.room) {
+            if self.limits.fit(charge, now) {
+                self.limits.reduce(charge, &mut self.plan.room);
+                return true;
+            }
+            let chance = self.limits.earliest(charge, now).map(|chance| chance.at);
+            let chance = chance.filter(|chance| *chance < start);
+            self.plan.next_chance = [self.plan.next_chance, chance].into_iter().flatten().min();
+        }
+        if self.plan.hopeless.len() < HOPELESS_MAX {
+            self.plan.hopeless.push(*charge);
+        }
+        false
+    }
+
+    /// Lets those behind the head use what it cannot; `true` if another is the head after that.
+    pub(super) fn fill_behind_head(&mut self, now: u64, events: &mut Vec<Event>) -> bool {
+        let Some(head) = self.plan.head.filter(|_| self.plan.open) else {
+            return false;
+        };
+        if self.nobody_has_room() {
+            return false;
+        }
+        let mut candidates = Vec::new();
+        self.queue.candidates(head, CANDIDATES_MAX, &mut candidates);
+        for slot in candidates {
+            let Some(key) = self.queue.key_at(slot) else {
+                continue;
+            };
+            let Some(charge) = self.queue.get(key).map(|waiter| waiter.charge) else {
+                continue;
+            };
+            if self.goes_out_of_turn(&charge, now) {
+                self.totals.backfilled += 1;
+                self.admit_waiter(key, now, events);
+            }
+        }
+        // What went may have brought another tier's guarantee to bear.
+        self.queue.head() != Some(head)
+    }
+
+    /// Whether a limit that everyone needs has no room at all behind the head.
+    fn nobody_has_room(&self) -> bool {
+        let mut rooms = self.limits.states.iter().zip(&self.plan.room);
+        rooms.any(|(state, room)| *room == 0 && self.queue.all_use(state.limit.metric))
+    }
+
+    /// Plans anew after something was taken: the head may have to wait longer, and those behind
+    /// it have no better chances than before.
+    pub(super) fn plan_later(&mut self, now: u64) {
+        let next_chance = self.plan.next_chance;
+        self.plan_head(now);
+        self.plan.next_chance = [self.plan.next_chance, next_chance]
+            .into_iter()
+            .flatten()
+            .min();
+    }
+
+    /// Whether the plan is about this waiter.
+    pub(super) fn plans_for(&self, key: Key) -> bool {
+        self.plan.head == Some(key)
+    }
+}

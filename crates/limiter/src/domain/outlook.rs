@@ -1,0 +1,112 @@
+//! What those who wait can expect, and views of the whole.
+
+use std::time::Duration;
+
+use super::Domain;
+use crate::queue::Load;
+use crate::request::{Binding, Outlook, WaiterId};
+use crate::slab::Key;
+use crate::snapshot::{DomainSnapshot, WaitingView};
+use crate::time::Timestamp;
+
+impl Domain {
+    /// What a waiter can expect; `None` if it does not wait.
+    #[must_use]
+    pub fn outlook(&self, waiter: WaiterId, now: Timestamp) -> Option<Outlook> {
+        self.outlook_at(waiter.0, self.now.max(now.as_nanos()))
+    }
+
+    pub(super) fn outlook_at(&self, key: Key, now: u64) -> Option<Outlook> {
+        let ahead = self.queue.ahead(key, now)?;
+        self.outlook_behind(key, &ahead, now)
+    }
+
+    /// The outlook of a waiter with `ahead` in front of it.
+    fn outlook_behind(&self, key: Key, ahead: &Load, now: u64) -> Option<Outlook> {
+        let waiter = self.queue.get(key)?;
+        let position = usize::try_from(ahead.count)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        let held = match self.start_of(&crate::Charge::ZERO, now) {
+            Ok(start) => start,
+            Err(binding) => {
+                return Some(Outlook {
+                    position,
+                    eta: None,
+                    binding,
+                });
+            }
+        };
+        let start = if ahead.count == 0 {
+            self.limits.earliest(&waiter.charge, held.at)
+        } else {
+            let units = |metric: crate::Metric| ahead.units[metric.index()];
+            self.limits.estimate(units, &waiter.charge, held.at)
+        };
+        let Some(start) = start else {
+            return Some(Outlook {
+                position,
+                eta: None,
+                binding: Binding::Turn,
+            });
+        };
+        let spaced = self.gate.spaced(ahead.count, held.at);
+        let (at, binding) = if spaced > start.at {
+            (spaced, Binding::Spacing)
+        } else if start.at > held.at {
+            (start.at, start.binding)
+        } else {
+            (held.at, held.binding)
+        };
+        let eta = Some(Duration::from_nanos(at - now));
+        Some(Outlook {
+            position,
+            eta,
+            binding,
+        })
+    }
+
+    /// The first `max` waiters in the expected order of service.
+    #[must_use]
+    pub fn waiting(&self, now: Timestamp, max: usize) -> Vec<WaitingView> {
+        let now = self.now.max(now.as_nanos());
+        let view = |(key, ahead): &(Key, Load)| {
+            let waiter = self.queue.get(*key)?;
+            let outlook = self.outlook_behind(*key, ahead, now)?;
+            Some(WaitingView {
+                waiter: WaiterId(*key),
+                tenant: self.queue.tenant_of(waiter)?,
+                tier: waiter.tier,
+                position: outlook.position,
+                eta: outlook.eta,
+                binding: outlook.binding,
+                waited: Duration::from_nanos(now.saturating_sub(waiter.since)),
+                charge: waiter.charge,
+            })
+        };
+        self.queue
+            .in_order(now, max)
+            .iter()
+            .filter_map(view)
+            .collect()
+    }
+
+    /// The whole domain at one moment.
+    #[must_use]
+    pub fn snapshot(&self, now: Timestamp) -> DomainSnapshot {
+        let now = Timestamp::from_nanos(self.now).max(now);
+        let cool_down = Timestamp::from_nanos(self.gate.cool_down_until());
+        DomainSnapshot {
+            limits: self.limits.views(now),
+            in_flight: self.reservations.len(),
+            concurrency_max: self.settings.concurrency_max,
+            spacing: self.settings.spacing,
+            cool_down_until: (cool_down > now).then_some(cool_down),
+            waiting: self.queue.waiting_per_tier(),
+            probe: self.gate.probe_view(),
+            slow_start: self.gate.slow_start_view(),
+            draining: self.draining,
+            totals: self.totals,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The end of admitted requests.
+
+use super::Domain;
+use crate::charge::{Charge, Metric};
+use crate::limits::Taken;
+use crate::queue::Account;
+use crate::request::ReservationId;
+use crate::settlement::{Settled, Settlement};
+use crate::time::Timestamp;
+
+impl Domain {
+    /// Closes a reservation with what the provider finally deducted.
+    ///
+    /// What was reserved and not charged goes back where it was taken from, as far as it still
+    /// counts there; what was charged on top is debt from now on. Repeating a settlement, or
+    /// settling what has expired, does nothing.
+    pub fn settle(&mut self, id: ReservationId, settlement: Settlement, now: Timestamp) -> Settled {
+        let now = self.advance(now);
+        let in_flight = self.reservations.len();
+        let bounded = self.gate.has_slots();
+        let Some(open) = self.reservations.close(id.0) else {
+            return Settled::Already;
+        };
+        self.gate.ended(settlement.outcome, in_flight, now);
+        self.totals.settlements += 1;
+        let charged = settlement.charged.unwrap_or(open.charge);
+        let refunded = open.charge.saturating_sub(charged);
+        let debt = charged.saturating_sub(open.charge);
+        self.totals.close(open.charge, refunded, debt);
+        if charged != open.charge {
+            let taken = Taken {
+                serial: id.0.serial,
+                at: open.taken_at,
+            };
+            self.limits.correct(&refunded, &debt, taken, now);
+            self.correct_account(open.account, &open.charge, &charged);
+        }
+        if bounded || charged != open.charge {
+            self.touch();
+        }
+        Settled::Applied { refunded, debt }
+    }
+
+    /// Closes a reservation whose request was never sent: everything goes back, as if it had
+    /// never been admitted.
+    pub fn abandon(&mut self, id: ReservationId, now: Timestamp) -> Settled {
+        let now = self.advance(now);
+        let Some(open) = self.reservations.close(id.0) else {
+            return Settled::Already;
+        };
+        self.totals.abandoned += 1;
+        self.totals.close(open.charge, open.charge, Charge::ZERO);
+        let taken = Taken {
+            serial: id.0.serial,
+            at: open.taken_at,
+        };
+        self.limits.undo(&open.charge, taken, now);
+        self.correct_account(open.account, &open.charge, &Charge::ZERO);
+        self.touch();
+        Settled::Applied {
+            refunded: open.charge,
+            debt: Charge::ZERO,
+        }
+    }
+
+    fn correct_account(&mut self, account: Option<Account>, reserved: &Charge, charged: &Charge) {
+        if let Some(account) = account {
+            let (reserved, charged) = (self.limits.cost(reserved), self.limits.cost(charged));
+            self.queue.correct(&account, reserved, charged);
+        }
+    }
+
+    /// Closes reservations at the end of their lifetime, as spent.
+    pub(super) fn expire_leases(&mut self, now: u64) {
+        while let Some((key, taken_at)) = self.reservations.oldest()
+            && self.lease_end(taken_at) <= now
+        {
+            if let Some(open) = self.reservations.close(key) {
+                self.totals.expired_reservations += 1;
+                self.totals.close(open.charge, Charge::ZERO, Charge::ZERO);
+            }
+        }
+    }
+
+    /// Units of one metric in flight.
+    pub(super) fn outstanding(&self, metric: Metric) -> u64 {
+        u64::try_from(self.totals.outstanding().get(metric)).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,42 @@
+//! Pure pacing decisions: quotas, windows, reservations, settlement and the fair queue.
+//!
+//! A [`Domain`] stands for one pool of limits at a provider. Requests are submitted to it with
+//! the charge that the provider will deduct; it admits them at the moment they fit every limit
+//! at once, in a fair order, and tells those that wait what to expect.
+//!
+//! The crate deliberately does not know clocks, threads, sockets, providers or tokens: `now` is
+//! an argument of every call, and the caller sleeps until [`Domain::next_wake`] and then calls
+//! [`Domain::poll`]. The same calls always give the same answers.
+
+#![forbid(unsafe_code)]
+
+mod charge;
+mod domain;
+mod gate;
+mod knowledge;
+mod limits;
+mod queue;
+mod ramp;
+mod request;
+mod reservation;
+mod settings;
+mod settlement;
+mod slab;
+mod snapshot;
+mod time;
+mod totals;
+mod window;
+
+pub use charge::{Charge, Metric};
+pub use domain::Domain;
+pub use request::{
+    Binding, Event, Outlook, Refusal, Request, Reservation, ReservationId, Submission, TenantId,
+    Ticket, Tier, WaiterId,
+};
+pub use settings::{
+    DomainSettings, Limit, QueueSettings, SettingsError, TierSettings, WINDOW_MAX, WindowModel,
+};
+pub use settlement::{Observation, Outcome, ProviderRefusal, RefusalKind, Settled, Settlement};
+pub use snapshot::{DomainSnapshot, LimitSource, LimitView, RampView, WaitingView};
+pub use time::Timestamp;
+pub use totals::{Sum, Totals};

@@ -1,0 +1,298 @@
+//! Every limit of a domain, decided at once.
+
+use crate::charge::{Charge, Metric};
+use crate::request::{Binding, Refusal};
+use crate::settings::Limit;
+use crate::snapshot::{LimitSource, LimitView};
+use crate::time::{Timestamp, nanos};
+use crate::window::Window;
+
+/// Rounds of mutual postponement between limits before a plan settles for its latest time.
+const PLAN_ROUNDS_MAX: usize = 64;
+
+/// Fraction bits of a cost per unit.
+const SCALE_BITS: u32 = 32;
+
+/// One limit and what is used of it.
+#[derive(Debug)]
+pub(crate) struct LimitState {
+    pub(crate) limit: Limit,
+    pub(crate) source: LimitSource,
+    /// The configured amount, where the provider enforces less.
+    pub(crate) configured_amount: Option<u64>,
+    pub(crate) window: Window,
+    /// The first reservation that was counted here.
+    since_serial: u64,
+    /// Nanoseconds of window per unit, with [`SCALE_BITS`] fraction bits.
+    scale: u128,
+}
+
+/// What a closed reservation needs to be found in the windows again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    pub(crate) serial: u64,
+    pub(crate) at: u64,
+}
+
+impl LimitState {
+    pub(crate) fn new(limit: Limit, source: LimitSource, since_serial: u64, now: u64) -> Self {
+        let scale =
+            (u128::from(nanos(limit.window)) << SCALE_BITS) / u128::from(limit.amount).max(1);
+        let window = Window::new(&limit, now);
+        Self {
+            limit,
+            source,
+            configured_amount: None,
+            window,
+            since_serial,
+            scale,
+        }
+    }
+
+    /// The same limit with other numbers; what is used stays used.
+    pub(crate) fn resize(&mut self, limit: Limit, next_serial: u64, now: u64) {
+        let mut resized = Self::new(limit, self.source, self.since_serial, now);
+        resized.configured_amount = self.configured_amount;
+        let used = self.window.used(now);
+        if !resized.window.inherit(&mut self.window) {
+            resized.window.raise_to(used, now);
+            resized.since_serial = next_serial;
+        }
+        *self = resized;
+    }
+
+    pub(crate) fn binding(&self) -> Binding {
+        let Limit {
+            metric,
+            amount,
+            window,
+            ..
+        } = self.limit;
+        Binding::Limit {
+            metric,
+            amount,
+            window,
+        }
+    }
+
+    fn units(&self, charge: &Charge) -> u64 {
+        charge.get(self.limit.metric)
+    }
+
+    fn cost(&self, charge: &Charge) -> u64 {
+        let cost = u128::from(self.units(charge)).saturating_mul(self.scale) >> SCALE_BITS;
+        u64::try_from(cost).unwrap_or(u64::MAX)
+    }
+
+    fn view(&self, now: Timestamp) -> LimitView {
+        let at = now.as_nanos();
+        let Limit {
+            metric,
+            amount,
+            window,
+            model,
+            guard,
+        } = self.limit;
+        LimitView {
+            metric,
+            amount,
+            configured_amount: self.configured_amount,
+            window,
+            model,
+            guard,
+            used: self.window.used(at),
+            source: self.source,
+            clear_in: Timestamp::from_nanos(self.window.clear_at(at)).saturating_since(now),
+        }
+    }
+}
+
+/// When something can go, and what it waits for until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) at: u64,
+    pub(crate) binding: Binding,
+}
+
+/// All limits of a domain.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) states: Vec<LimitState>,
+}
+
+impl Limits {
+    /// The refusal of a charge that no window can ever hold.
+    pub(crate) fn too_large(&self, charge: &Charge) -> Option<Refusal> {
+        let state = self
+            .states
+            .iter()
+            .find(|state| state.units(charge) > state.limit.amount)?;
+        let Limit {
+            metric,
+            amount,
+            window,
+            ..
+        } = state.limit;
+        Some(Refusal::TooLarge {
+            metric,
+            amount,
+            window,
+            requested: state.units(charge),
+        })
+    }
+
+    pub(crate) fn fit(&mut self, charge: &Charge, now: u64) -> bool {
+        self.states.iter_mut().all(|state| {
+            let units = state.units(charge);
+            units == 0 || (units <= state.limit.amount && state.window.fits(units, now))
+        })
+    }
+
+    pub(crate) fn take(&mut self, charge: &Charge, now: u64) {
+        for state in &mut self.states {
+            let units = state.units(charge);
+            if units > 0 {
+                state.window.take(units, now);
+            }
+        }
+    }
+
+    /// Corrects what was taken: `refund` was not charged, `debt` was charged on top.
+    pub(crate) fn correct(&mut self, refund: &Charge, debt: &Charge, taken: Taken, now: u64) {
+        for state in self
+            .states
+            .iter_mut()
+            .filter(|state| state.since_serial <= taken.serial)
+        {
+            let (refund, debt) = (state.units(refund), state.units(debt));
+            if refund > 0 {
+                state.window.refund(refund, taken.at, now);
+            }
+            if debt > 0 {
+                state.window.take(debt, now);
+            }
+        }
+    }
+
+    /// What was taken never reached the provider.
+    pub(crate) fn undo(&mut self, charge: &Charge, taken: Taken, now: u64) {
+        for state in self
+            .states
+            .iter_mut()
+            .filter(|state| state.since_serial <= taken.serial)
+        {
+            let units = state.units(charge);
+            if units > 0 {
+                state.window.undo(units, taken.at, now);
+            }
+        }
+    }
+
+    /// The first time from `from` on at which every limit has room; `None`: never.
+    ///
+    /// One limit can postpone into another's quiet time, so it takes rounds.
+    pub(crate) fn earliest(&self, charge: &Charge, from: u64) -> Option<Start> {
+        let mut start = Start {
+            at: from,
+            binding: Binding::Turn,
+        };
+        for _ in 0..PLAN_ROUNDS_MAX {
+            let before = start.at;
+            for state in &self.states {
+                let units = state.units(charge);
+                if units == 0 {
+                    continue;
+                }
+                let at = state.window.earliest(units, start.at)?;
+                if at > start.at {
+                    start = Start {
+                        at,
+                        binding: state.binding(),
+                    };
+                }
+            }
+            if start.at == before {
+                break;
+            }
+        }
+        Some(start)
+    }
+
+    /// When `charge` should go after `ahead` has gone as soon as it could.
+    pub(crate) fn estimate(
+        &self,
+        ahead: impl Fn(Metric) -> u64,
+        charge: &Charge,
+        from: u64,
+    ) -> Option<Start> {
+        let mut start = Start {
+            at: from,
+            binding: Binding::Turn,
+        };
+        for state in &self.states {
+            let units = state.units(charge);
+            if units == 0 {
+                continue;
+            }
+            let at = state
+                .window
+                .estimate(ahead(state.limit.metric), units, from)?;
+            if at > start.at {
+                start = Start {
+                    at,
+                    binding: state.binding(),
+                };
+            }
+        }
+        Some(start)
+    }
+
+    /// Per limit, how much may be taken at `now` so that `charge` can still go at `at`.
+    pub(crate) fn headroom(&self, charge: &Charge, at: u64, now: u64, room: &mut Vec<u64>) {
+        room.clear();
+        room.extend(self.states.iter().map(|state| {
+            let units = state.units(charge);
+            if units == 0 {
+                u64::MAX
+            } else {
+                state.window.headroom(units, at, now)
+            }
+        }));
+    }
+
+    /// Whether `charge` stays within what [`Self::headroom`] found.
+    pub(crate) fn within(&self, charge: &Charge, room: &[u64]) -> bool {
+        self.states
+            .iter()
+            .zip(room)
+            .all(|(state, room)| state.units(charge) <= *room)
+    }
+
+    /// Reduces the headroom by what was taken.
+    pub(crate) fn reduce(&self, charge: &Charge, room: &mut [u64]) {
+        for (state, room) in self.states.iter().zip(room) {
+            if *room != u64::MAX {
+                *room = room.saturating_sub(state.units(charge));
+            }
+        }
+    }
+
+    /// The dominant normalised cost: the longest time that any limit takes to make up for
+    /// `charge`, in nanoseconds; at least 1, and 1 where no limit counts it.
+    pub(crate) fn cost(&self, charge: &Charge) -> u64 {
+        self.states
+            .iter()
+            .map(|state| state.cost(charge))
+            .max()
+            .unwrap_or(1)
+            .max(1)
+    }
+
+    pub(crate) fn covers(&self, metric: Metric) -> bool {
+        self.states.iter().any(|state| state.limit.metric == metric)
+    }
+
+    pub(crate) fn views(&self, now: Timestamp) -> Vec<LimitView> {
+        self.states.iter().map(|state| state.view(now)).collect()
+    }
+}

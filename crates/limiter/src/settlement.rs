@@ -1,0 +1,86 @@
+//! What the caller reports about admitted requests and about the provider's words.
+
+use std::time::Duration;
+
+use crate::charge::{Charge, Metric};
+use crate::time::Timestamp;
+
+/// The end of an admitted request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// What the provider finally deducted; `None`: as reserved.
+    pub charged: Option<Charge>,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// How an admitted request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The provider served it.
+    Success,
+    /// It broke: a network error, a server error, a client that left.
+    Failed,
+    /// The provider refused it for its quota.
+    Refused,
+}
+
+/// What a settlement did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The reservation is closed.
+    Applied {
+        /// Reserved and not charged.
+        refunded: Charge,
+        /// Charged and not reserved.
+        debt: Charge,
+    },
+    /// The reservation was closed before, by a settlement or by its lease; nothing changed.
+    Already,
+}
+
+/// What a provider's answer says about one of its limits (limit, remaining and reset headers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// What is limited.
+    pub metric: Metric,
+    /// Units per window.
+    pub limit: u64,
+    /// Units left; negative where the provider lets usage run over.
+    pub remaining: i64,
+    /// Time until the provider counts nothing as used.
+    pub reset: Option<Duration>,
+    /// When the answered request was sent: the provider made up these figures at some time from
+    /// then on. What has drained or expired since must not be counted again.
+    pub as_of: Timestamp,
+}
+
+/// What kind of refusal a provider sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusalKind {
+    /// A quota is used up.
+    Quota,
+    /// The provider is short of capacity; the quota has nothing to do with it.
+    Overload,
+}
+
+/// A refusal by the provider, as far as its message and headers tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderRefusal {
+    /// Which metric was refused.
+    pub metric: Option<Metric>,
+    /// Units per window.
+    pub limit: Option<u64>,
+    /// Units the provider counts as used.
+    pub used: Option<u64>,
+    /// Units the refused request asked for.
+    pub requested: Option<u64>,
+    /// How long the provider asks to wait.
+    pub retry_after: Option<Duration>,
+    /// Added to the pause; the caller draws it, so that decisions stay free of randomness.
+    pub jitter: Duration,
+    /// Counted as used on top of what was, for a quota that turned out smaller than believed.
+    pub penalty: Charge,
+    /// Quota or capacity.
+    pub kind: RefusalKind,
+}

@@ -1,0 +1,221 @@
+//! At most an amount over any interval of one span (the window and the guard).
+
+use std::collections::VecDeque;
+
+/// A span is kept in about this many granules, so that a day takes no more memory than a second.
+const GRANULES: u64 = 1024;
+
+/// Expired granules that are remembered for answers which still count them.
+const EXPIRED_KEPT: usize = 1024;
+
+/// What was taken within one granule. All of it counts until a span after the latest part.
+#[derive(Debug)]
+struct Granule {
+    first: u64,
+    last: u64,
+    units: u128,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sliding {
+    amount: u64,
+    span: u64,
+    granules: VecDeque<Granule>,
+    sum: u128,
+    /// What expired last, oldest first: answers under way may still count it.
+    expired: VecDeque<Granule>,
+    /// What expired before this time is not known any more.
+    expired_since: u64,
+}
+
+impl Sliding {
+    pub(crate) const fn new(amount: u64, span: u64) -> Self {
+        Self {
+            amount,
+            span,
+            granules: VecDeque::new(),
+            sum: 0,
+            expired: VecDeque::new(),
+            expired_since: 0,
+        }
+    }
+
+    fn expires(&self, granule: &Granule) -> u64 {
+        granule.last.saturating_add(self.span)
+    }
+
+    /// Whether something taken at `now` joins this granule.
+    fn joins(&self, granule: &Granule, now: u64) -> bool {
+        now <= granule.first.saturating_add(self.span / GRANULES)
+    }
+
+    fn forget_expired(&mut self, now: u64) {
+        while let Some(front) = self.granules.front()
+            && self.expires(front) <= now
+        {
+            self.sum -= front.units;
+            let Some(granule) = self.granules.pop_front() else {
+                return;
+            };
+            self.expired.push_back(granule);
+            if self.expired.len() > EXPIRED_KEPT
+                && let Some(lost) = self.expired.pop_front()
+            {
+                self.expired_since = self.expires(&lost);
+            }
+        }
+    }
+
+    pub(crate) fn fits(&mut self, units: u64, now: u64) -> bool {
+        self.forget_expired(now);
+        self.sum + u128::from(units) <= u128::from(self.amount)
+    }
+
+    pub(crate) fn take(&mut self, units: u64, now: u64) {
+        self.forget_expired(now);
+        let units = u128::from(units);
+        self.sum += units;
+        let joins = self
+            .granules
+            .back()
+            .is_some_and(|back| self.joins(back, now));
+        match self.granules.back_mut() {
+            Some(back) if joins => {
+                back.last = now;
+                back.units += units;
+            }
+            _ => self.granules.push_back(Granule {
+                first: now,
+                last: now,
+                units,
+            }),
+        }
+    }
+
+    pub(crate) fn refund(&mut self, units: u64, taken_at: u64) {
+        let index = self
+            .granules
+            .partition_point(|granule| granule.last < taken_at);
+        if let Some(granule) = self.granules.get_mut(index)
+            && granule.first <= taken_at
+        {
+            let refund = granule.units.min(u128::from(units));
+            granule.units -= refund;
+            self.sum -= refund;
+        }
+    }
+
+    /// What expired after `as_of` may have been counted too.
+    pub(crate) fn reconcile(&mut self, used: u64, as_of: u64, now: u64) {
+        self.forget_expired(now);
+        if as_of < self.expired_since {
+            return;
+        }
+        let expired = self.expired.iter().rev();
+        let since: u128 = expired
+            .take_while(|granule| self.expires(granule) > as_of)
+            .map(|granule| granule.units)
+            .sum();
+        let own = self.sum.saturating_add(since);
+        if let Ok(missing) = u64::try_from(u128::from(used).saturating_sub(own))
+            && missing > 0
+        {
+            self.take(missing, now);
+        }
+    }
+
+    pub(crate) fn raise_to(&mut self, used: u64, now: u64) {
+        self.forget_expired(now);
+        let missing = u128::from(used).saturating_sub(self.sum);
+        if let Ok(missing) = u64::try_from(missing)
+            && missing > 0
+        {
+            self.take(missing, now);
+        }
+    }
+
+    /// The sum at `time`, and the granules that still count then.
+    fn alive_at(&self, time: u64) -> (u128, impl Iterator<Item = &Granule>) {
+        let mut sum = self.sum;
+        let mut granules = self.granules.iter().peekable();
+        while let Some(front) = granules.next_if(|granule| self.expires(granule) <= time) {
+            sum -= front.units;
+        }
+        (sum, granules)
+    }
+
+    /// When the sum has sunk to `target`.
+    fn sunk(&self, target: u128, from: u64) -> u64 {
+        let (mut sum, granules) = self.alive_at(from);
+        let mut time = from;
+        for granule in granules {
+            if sum <= target {
+                break;
+            }
+            sum -= granule.units;
+            time = self.expires(granule);
+        }
+        time
+    }
+
+    pub(crate) fn earliest(&self, units: u64, from: u64) -> Option<u64> {
+        if units == 0 {
+            return Some(from);
+        }
+        let target = self.amount.checked_sub(units)?;
+        Some(self.sunk(u128::from(target), from))
+    }
+
+    pub(crate) fn estimate(&self, ahead: u64, units: u64, now: u64) -> Option<u64> {
+        if ahead == 0 || units == 0 {
+            return self.earliest(units, now);
+        }
+        if self.amount == 0 {
+            return None;
+        }
+        // Saturated, every span sees the same admissions at the same places.
+        let need = u128::from(ahead) + u128::from(units);
+        let amount = u128::from(self.amount);
+        let spans = (need - 1) / amount;
+        let in_last = need - spans * amount;
+        let time = self.sunk(amount - in_last, now);
+        let spans = u64::try_from(spans).unwrap_or(u64::MAX);
+        Some(time.saturating_add(self.span.saturating_mul(spans)))
+    }
+
+    pub(crate) fn headroom(&self, units: u64, at: u64, now: u64) -> u64 {
+        if units == 0 || now.saturating_add(self.span) <= at {
+            return u64::MAX;
+        }
+        let (mut alive, _) = self.alive_at(at);
+        // What joins the latest granule makes all of it count as long as itself.
+        if let Some(back) = self.granules.back()
+            && self.expires(back) <= at
+            && self.joins(back, now)
+        {
+            alive += back.units;
+        }
+        let taken = alive + u128::from(units);
+        let room = u128::from(self.amount).saturating_sub(taken);
+        u64::try_from(room).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn used(&self, now: u64) -> u64 {
+        u64::try_from(self.alive_at(now).0).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn clear_at(&self, now: u64) -> u64 {
+        self.sunk(0, now)
+    }
+
+    pub(crate) fn inherit(&mut self, old: &mut Self) -> bool {
+        if self.span != old.span {
+            return false;
+        }
+        self.granules = std::mem::take(&mut old.granules);
+        self.sum = old.sum;
+        self.expired = std::mem::take(&mut old.expired);
+        self.expired_since = old.expired_since;
+        true
+    }
+}

@@ -1,0 +1,426 @@
+//! Cold start, learned limits, and refusals that come anyway.
+
+use std::time::Duration;
+
+use paceline_limiter::{
+    Binding, Charge, Domain, DomainSettings, LimitSource, Metric, Observation, Outcome,
+    ProviderRefusal, RefusalKind, Reservation, Settlement, Submission, Timestamp, WindowModel,
+};
+
+use crate::provider::at;
+use crate::world::{MINUTE, MS, SECOND, bucket, limit, request, settings, tokens};
+
+/// Later than any time in these tests: the figures are as fresh as can be.
+const JUST_NOW: Timestamp = Timestamp::from_nanos(u64::MAX);
+
+fn observed(limit: u64, remaining: i64, reset_ms: u64) -> Observation {
+    let reset = (reset_ms > 0).then(|| Duration::from_millis(reset_ms));
+    Observation {
+        metric: Metric::Tokens,
+        limit,
+        remaining,
+        reset,
+        as_of: JUST_NOW,
+    }
+}
+
+fn quota_refusal(retry_after: Option<Duration>) -> ProviderRefusal {
+    ProviderRefusal {
+        metric: Some(Metric::Tokens),
+        limit: None,
+        used: None,
+        requested: None,
+        retry_after,
+        jitter: Duration::from_millis(7),
+        penalty: Charge::ZERO,
+        kind: RefusalKind::Quota,
+    }
+}
+
+fn probing(slots: u32) -> Domain {
+    let settings = DomainSettings {
+        probe_concurrency: Some(slots),
+        ..settings(&[])
+    };
+    Domain::new(settings, at(0)).unwrap()
+}
+
+/// Submits until something has to wait; what was admitted.
+fn fill(domain: &mut Domain, now: u64) -> Vec<Reservation> {
+    let mut admitted = Vec::new();
+    loop {
+        match domain.submit(request(1, tokens(10)), at(now)) {
+            Submission::Admitted(reservation) => admitted.push(reservation),
+            Submission::Queued(ticket) => {
+                assert!(domain.cancel(ticket.id, at(now)));
+                return admitted;
+            }
+            Submission::Refused(refusal) => panic!("{refusal:?}"),
+        }
+    }
+}
+
+fn settle(domain: &mut Domain, reservations: &[Reservation], outcome: Outcome, now: u64) {
+    for reservation in reservations {
+        domain.settle(
+            reservation.id,
+            Settlement {
+                charged: None,
+                outcome,
+            },
+            at(now),
+        );
+    }
+}
+
+#[test]
+fn with_nothing_known_a_few_probes_go_and_the_rest_wait() {
+    let mut domain = probing(2);
+    assert_eq!(fill(&mut domain, 0).len(), 2);
+    let Submission::Queued(ticket) = domain.submit(request(1, tokens(1)), at(0)) else {
+        panic!("it waits")
+    };
+    assert_eq!(
+        (ticket.outlook.binding, ticket.outlook.eta),
+        (Binding::Probe, None)
+    );
+    domain.observe(observed(1_000, 990, 600), at(MS));
+    let mut events = Vec::new();
+    domain.poll(at(SECOND), &mut events);
+    assert_eq!(events.len(), 1, "the first answer lifts the bound");
+    assert_eq!(domain.snapshot(at(MS)).probe, None);
+}
+
+#[test]
+fn without_headers_the_probe_doubles_per_full_round_and_halves_on_refusal() {
+    let mut domain = probing(1);
+    for slots in [1, 2, 4, 8, 16] {
+        let round = fill(&mut domain, 0);
+        assert_eq!(round.len(), slots);
+        settle(&mut domain, &round, Outcome::Success, 0);
+    }
+    let round = fill(&mut domain, 0);
+    assert_eq!(round.len(), 32);
+    settle(&mut domain, &round[..1], Outcome::Refused, 0);
+    settle(&mut domain, &round[1..], Outcome::Failed, 0);
+    assert_eq!(fill(&mut domain, 0).len(), 16);
+}
+
+#[test]
+fn a_domain_with_all_its_limits_configured_does_not_probe() {
+    let calls = paceline_limiter::Limit {
+        metric: Metric::Requests,
+        ..bucket(100, MINUTE)
+    };
+    let limits = [bucket(1_000, MINUTE), calls];
+    let settings = DomainSettings {
+        probe_concurrency: Some(1),
+        ..settings(&limits)
+    };
+    let mut domain = Domain::new(settings, at(0)).unwrap();
+    assert_eq!(fill(&mut domain, 0).len(), 100);
+}
+
+#[test]
+fn the_window_follows_from_one_answer() {
+    for (limit, remaining, reset_ms, window_s) in [
+        (600, 590, 1_000, 60),
+        (600, 300, 500, 1),
+        (60_000, 54_000, 1_000, 10),
+        (10_000, 9_999, 8_640, 86_400),
+        (3_600, 3_590, 10_000, 3_600),
+        (1_000, 1_000, 0, 60),
+        (1_000, 900, 0, 60),
+        // Nothing usual: the default.
+        (1_000, 500, 100_000, 60),
+    ] {
+        let mut domain = probing(1);
+        domain.observe(observed(limit, remaining, reset_ms), at(0));
+        let view = domain.snapshot(at(0)).limits[0];
+        assert_eq!(
+            view.window,
+            Duration::from_secs(window_s),
+            "{limit} {remaining} {reset_ms}"
+        );
+        assert_eq!(view.source, LimitSource::Learned);
+        assert_eq!(view.amount, limit);
+        assert_eq!(view.used, limit - u64::try_from(remaining).unwrap());
+        assert!(matches!(view.model, WindowModel::Unknown { .. }));
+    }
+}
+
+#[test]
+fn a_learned_window_changes_when_three_answers_in_a_row_agree() {
+    let mut domain = probing(1);
+    let window = |domain: &Domain| domain.snapshot(at(0)).limits[0].window.as_secs();
+    domain.observe(observed(1_000, 1_000, 0), at(0));
+    domain.observe(observed(1_000, 900, 1_000), at(0));
+    domain.observe(observed(1_000, 900, 1_000), at(0));
+    assert_eq!(window(&domain), 60);
+    domain.observe(observed(1_000, 900, 1_000), at(0));
+    assert_eq!(window(&domain), 10);
+    domain.observe(observed(1_000, 900, 6_000), at(0));
+    domain.observe(observed(1_000, 900, 1_000), at(0));
+    assert_eq!(window(&domain), 10);
+}
+
+#[test]
+fn what_others_use_raises_the_level_and_nothing_lowers_it() {
+    for model in [
+        WindowModel::Bucket { burst: 1_000 },
+        WindowModel::Fixed { phase: at(0) },
+        WindowModel::FixedFromFirstUse,
+        WindowModel::Sliding,
+        WindowModel::Unknown { burst: 1_000 },
+    ] {
+        let mut domain = Domain::new(settings(&[limit(1_000, MINUTE, model)]), at(0)).unwrap();
+        let used = |domain: &Domain| domain.snapshot(at(SECOND)).limits[0].used;
+        domain.submit(request(1, tokens(100)), at(SECOND));
+        domain.observe(observed(1_000, 950, 0), at(SECOND));
+        assert_eq!(
+            used(&domain),
+            100,
+            "{model:?}: late or partial answers change nothing"
+        );
+        domain.observe(observed(1_000, 300, 0), at(SECOND));
+        assert_eq!(used(&domain), 700, "{model:?}");
+        domain.observe(observed(1_000, -200, 0), at(SECOND));
+        assert!(used(&domain) >= 1_000, "{model:?}");
+        domain.observe(observed(1_000, 5_000, 0), at(SECOND));
+        domain.observe(observed(0, i64::MIN, 0), at(SECOND));
+        assert!(used(&domain) >= 1_000, "{model:?}");
+    }
+}
+
+#[test]
+fn a_configured_limit_stands_unless_less_is_enforced_over_the_same_window() {
+    let mut domain = Domain::new(settings(&[bucket(1_000, MINUTE)]), at(0)).unwrap();
+    let amounts = |domain: &Domain| {
+        let view = domain.snapshot(at(0)).limits[0];
+        (view.amount, view.configured_amount, view.source)
+    };
+    domain.observe(observed(5_000, 4_900, 1_200), at(0));
+    assert_eq!(amounts(&domain), (1_000, None, LimitSource::Configured));
+    // Less, but of another window.
+    domain.observe(observed(100, 90, 1_000), at(0));
+    assert_eq!(amounts(&domain).0, 1_000);
+    domain.observe(observed(500, 490, 1_200), at(0));
+    assert_eq!(
+        amounts(&domain),
+        (500, Some(1_000), LimitSource::Configured)
+    );
+    domain.observe(observed(1_000, 990, 600), at(0));
+    assert_eq!(amounts(&domain), (1_000, None, LimitSource::Configured));
+}
+
+#[test]
+fn a_learned_limit_counts_what_is_in_flight() {
+    let mut domain = probing(4);
+    for _ in 0..4 {
+        domain.submit(request(1, tokens(100)), at(0));
+    }
+    domain.observe(observed(1_000, 900, 6_000), at(0));
+    assert_eq!(domain.snapshot(at(0)).limits[0].used, 500);
+}
+
+#[test]
+fn a_refusal_pauses_the_whole_domain_once_per_episode() {
+    let mut domain = Domain::new(settings(&[bucket(1_000, MINUTE)]), at(0)).unwrap();
+    let until = |domain: &Domain| domain.snapshot(domain_now()).cool_down_until;
+    fn domain_now() -> paceline_limiter::Timestamp {
+        at(0)
+    }
+    domain.refused(quota_refusal(Some(Duration::from_secs(5))), at(0));
+    assert_eq!(until(&domain), Some(at(5 * SECOND + 7 * MS)));
+    domain.refused(quota_refusal(None), at(SECOND));
+    domain.refused(quota_refusal(Some(Duration::from_secs(2))), at(SECOND));
+    assert_eq!(
+        until(&domain),
+        Some(at(5 * SECOND + 7 * MS)),
+        "never shortened, nor stacked"
+    );
+    domain.refused(quota_refusal(Some(Duration::from_secs(9))), at(SECOND));
+    assert_eq!(
+        until(&domain),
+        Some(at(10 * SECOND + 7 * MS)),
+        "the provider asks for more"
+    );
+    let images = paceline_limiter::Charge::ZERO.with(Metric::Images, 1);
+    let Submission::Queued(ticket) = domain.submit(request(1, images), at(SECOND)) else {
+        panic!("even what the refusal was not about waits")
+    };
+    assert_eq!(ticket.outlook.binding, Binding::CoolDown);
+    assert_eq!(ticket.outlook.eta, Some(Duration::from_millis(9_007)));
+    assert_eq!(domain.next_wake(), Some(at(10 * SECOND + 7 * MS)));
+    assert_eq!(domain.totals().quota_refusals, 4);
+}
+
+#[test]
+fn a_pause_without_a_time_is_one_second() {
+    for kind in [RefusalKind::Quota, RefusalKind::Overload] {
+        let mut domain = Domain::new(settings(&[]), at(0)).unwrap();
+        domain.refused(
+            ProviderRefusal {
+                kind,
+                ..quota_refusal(None)
+            },
+            at(0),
+        );
+        assert_eq!(
+            domain.snapshot(at(0)).cool_down_until,
+            Some(at(SECOND + 7 * MS))
+        );
+    }
+}
+
+#[test]
+fn a_quota_refusal_raises_the_level_and_an_overload_does_not() {
+    let used = |refusal: ProviderRefusal| {
+        let mut domain = Domain::new(settings(&[bucket(1_000, MINUTE)]), at(0)).unwrap();
+        domain.refused(refusal, at(0));
+        domain.snapshot(at(0)).limits[0].used
+    };
+    let refusal = quota_refusal(None);
+    assert_eq!(used(refusal), 1_000);
+    assert_eq!(
+        used(ProviderRefusal {
+            used: Some(640),
+            ..refusal
+        }),
+        640
+    );
+    let named = ProviderRefusal {
+        limit: Some(1_000),
+        used: Some(870),
+        ..refusal
+    };
+    assert_eq!(used(named), 870);
+    assert_eq!(
+        used(ProviderRefusal {
+            limit: Some(1_000),
+            ..refusal
+        }),
+        1_000
+    );
+    assert_eq!(
+        used(ProviderRefusal {
+            kind: RefusalKind::Overload,
+            ..refusal
+        }),
+        0
+    );
+    assert_eq!(
+        used(ProviderRefusal {
+            metric: None,
+            ..refusal
+        }),
+        0
+    );
+}
+
+#[test]
+fn a_limit_named_in_a_refusal_is_learned() {
+    let mut domain = probing(4);
+    let named = ProviderRefusal {
+        limit: Some(2_000),
+        used: Some(1_900),
+        ..quota_refusal(None)
+    };
+    domain.refused(named, at(0));
+    let view = domain.snapshot(at(0)).limits[0];
+    assert_eq!(
+        (view.amount, view.used, view.source),
+        (2_000, 1_900, LimitSource::Learned)
+    );
+}
+
+#[test]
+fn after_a_pause_concurrency_starts_at_a_quarter_and_doubles_per_round() {
+    let mut domain = Domain::new(settings(&[]), at(0)).unwrap();
+    let open: Vec<_> = (0..16)
+        .map(|_| match domain.submit(request(1, tokens(10)), at(0)) {
+            Submission::Admitted(reservation) => reservation,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    domain.refused(quota_refusal(None), at(0));
+    settle(&mut domain, &open, Outcome::Failed, 0);
+    let now = SECOND + 7 * MS;
+    for slots in [4, 8, 16] {
+        let round = fill(&mut domain, now);
+        assert_eq!(round.len(), slots);
+        settle(&mut domain, &round, Outcome::Success, now);
+    }
+    // A trickle that does not need its slots ends the slow start.
+    for _ in 0..64 {
+        let Submission::Admitted(one) = domain.submit(request(1, tokens(1)), at(now)) else {
+            panic!("there is room")
+        };
+        settle(&mut domain, &[one], Outcome::Success, now);
+    }
+    assert_eq!(domain.snapshot(at(now)).slow_start, None);
+}
+
+fn used(domain: &Domain, now: u64) -> u64 {
+    domain.snapshot(at(now)).limits[0].used
+}
+
+/// A domain whose one limit of 1,000 tokens a minute was spent at once at time 0.
+fn spent(model: WindowModel) -> Domain {
+    let limits = [limit(1_000, MINUTE, model)];
+    let mut domain = Domain::new(settings(&limits), at(0)).unwrap();
+    let Submission::Admitted(_) = domain.submit(request(1, tokens(1_000)), at(0)) else {
+        panic!("it fits")
+    };
+    domain
+}
+
+#[test]
+fn an_answer_that_comes_late_does_not_bring_back_what_has_drained() {
+    let mut domain = spent(WindowModel::Bucket { burst: 1_000 });
+    let old = Observation {
+        as_of: at(0),
+        ..observed(1_000, 0, 60_000)
+    };
+    domain.observe(old, at(30 * SECOND));
+    assert_eq!(used(&domain, 30 * SECOND), 500);
+    let fresh = Observation {
+        as_of: at(30 * SECOND),
+        ..old
+    };
+    domain.observe(fresh, at(30 * SECOND));
+    assert_eq!(used(&domain, 30 * SECOND), 1_000, "somebody else took 500");
+}
+
+#[test]
+fn an_answer_that_comes_late_does_not_bring_back_what_has_expired() {
+    for model in [WindowModel::Sliding, WindowModel::FixedFromFirstUse] {
+        let mut domain = spent(model);
+        let old = Observation {
+            as_of: at(SECOND),
+            ..observed(1_000, 0, 59_000)
+        };
+        domain.observe(old, at(61 * SECOND));
+        assert_eq!(used(&domain, 61 * SECOND), 0, "{model:?}");
+        let fresh = Observation {
+            as_of: at(61 * SECOND),
+            ..observed(1_000, 400, 59_000)
+        };
+        domain.observe(fresh, at(61 * SECOND));
+        assert_eq!(
+            used(&domain, 61 * SECOND),
+            600,
+            "{model:?}: somebody else took 600"
+        );
+    }
+}
+
+#[test]
+fn what_the_provider_counts_does_not_fill_the_bucket_that_only_smooths() {
+    let limits = [limit(6_000, MINUTE, WindowModel::Unknown { burst: 50 })];
+    let mut domain = Domain::new(settings(&limits), at(0)).unwrap();
+    domain.observe(observed(6_000, 3_000, 30_000), at(0));
+    let Submission::Admitted(_) = domain.submit(request(1, tokens(50)), at(0)) else {
+        panic!("half of the quota is left, and the bucket that smooths is empty")
+    };
+}

@@ -1,0 +1,19 @@
+//! OpenAI's API and the dialects that copy it.
+
+mod charge;
+mod endpoint;
+mod error_body;
+mod refusal;
+mod request;
+mod rewrite;
+mod stream;
+mod usage;
+
+pub use charge::{ChargeRule, Combine};
+pub use endpoint::{BodyKind, Endpoint, EndpointKind, Pacing};
+pub use error_body::openai_error;
+pub use refusal::{Refusal, RefusalKind, RetryAdvice};
+pub use request::{RequestError, RequestFacts};
+pub use rewrite::with_include_usage;
+pub use stream::{StreamEnd, StreamOutcome, StreamScanner};
+pub use usage::Usage;

@@ -1,0 +1,215 @@
+//! What the provider says that a call used.
+
+use super::endpoint::EndpointKind;
+use crate::json::{JsonResult, Kind, Skimmer};
+
+#[cfg(test)]
+mod tests;
+
+/// What the provider says that a call used. Tokens, where the name does not say otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// All input, cached input included.
+    pub input_tokens: u64,
+    /// Input that was read from the cache.
+    pub cached_input_tokens: u64,
+    /// Input that was written to the cache.
+    pub cache_write_tokens: u64,
+    /// All output, reasoning included.
+    pub output_tokens: u64,
+    /// Output that was spent on reasoning.
+    pub reasoning_tokens: u64,
+    /// Input and output; their sum where the provider gives no total.
+    pub total_tokens: u64,
+    /// Audio among the input.
+    pub audio_input_tokens: u64,
+    /// Audio among the output.
+    pub audio_output_tokens: u64,
+    /// Images among the input.
+    pub image_input_tokens: u64,
+    /// Images among the output.
+    pub image_output_tokens: u64,
+    /// Audio that is billed by its length, in milliseconds.
+    pub audio_ms: u64,
+}
+
+impl Usage {
+    /// Reads the usage of a whole JSON answer, at its top or in its `response`; the last one
+    /// counts. `None` where there is none, or the answer is cut off before it.
+    ///
+    /// Nulls and missing members are zero, and numbers may be written with decimals.
+    #[must_use]
+    pub fn from_body(kind: EndpointKind, body: &[u8]) -> Option<Self> {
+        let mut usage = None;
+        let mut json = Skimmer::new(body);
+        if json.peek().ok()? != Kind::Object {
+            return None;
+        }
+        // An answer that is cut off after its usage has still told it.
+        let _ = json.object(|inner, key| match &*key.name() {
+            b"usage" => read(kind, inner, &mut usage),
+            b"response" if inner.peek()? == Kind::Object => {
+                inner.object(|response, key| match &*key.name() {
+                    b"usage" => read(kind, response, &mut usage),
+                    _ => response.skip_unchecked().map(drop),
+                })
+            }
+            _ => inner.skip_unchecked().map(drop),
+        });
+        usage
+    }
+
+    /// The larger of each count, for usage that comes in parts.
+    pub(super) fn merged(self, other: Self) -> Self {
+        let input_tokens = self.input_tokens.max(other.input_tokens);
+        let output_tokens = self.output_tokens.max(other.output_tokens);
+        Self {
+            input_tokens,
+            cached_input_tokens: self.cached_input_tokens.max(other.cached_input_tokens),
+            cache_write_tokens: self.cache_write_tokens.max(other.cache_write_tokens),
+            output_tokens,
+            reasoning_tokens: self.reasoning_tokens.max(other.reasoning_tokens),
+            total_tokens: input_tokens.saturating_add(output_tokens),
+            audio_input_tokens: self.audio_input_tokens.max(other.audio_input_tokens),
+            audio_output_tokens: self.audio_output_tokens.max(other.audio_output_tokens),
+            image_input_tokens: self.image_input_tokens.max(other.image_input_tokens),
+            image_output_tokens: self.image_output_tokens.max(other.image_output_tokens),
+            audio_ms: self.audio_ms.max(other.audio_ms),
+        }
+    }
+}
+
+/// Reads the value of a key `usage`; `into` is left as it is where the value says nothing.
+pub(super) fn read(
+    kind: EndpointKind,
+    json: &mut Skimmer<'_>,
+    into: &mut Option<Usage>,
+) -> JsonResult {
+    if json.peek()? != Kind::Object {
+        return json.skip_unchecked().map(drop);
+    }
+    let mut draft = Draft::default();
+    json.object(|inner, key| draft.member(inner, &key.name()))?;
+    if draft.is_known {
+        *into = Some(draft.usage(kind));
+    }
+    Ok(())
+}
+
+/// A usage while it is read.
+#[derive(Default)]
+struct Draft {
+    usage: Usage,
+    total: Option<u64>,
+    /// Anthropic's counts beside its `input_tokens`, which leave them out.
+    cache_read: u64,
+    cache_creation: u64,
+    is_known: bool,
+}
+
+impl Draft {
+    fn member(&mut self, json: &mut Skimmer<'_>, name: &[u8]) -> JsonResult {
+        match name {
+            b"prompt_tokens_details" | b"input_tokens_details" | b"input_token_details" => {
+                return details(json, |name, tokens| self.input_detail(name, tokens));
+            }
+            b"completion_tokens_details" | b"output_tokens_details" | b"output_token_details" => {
+                return details(json, |name, tokens| self.output_detail(name, tokens));
+            }
+            b"seconds" => {
+                self.usage.audio_ms = thousandfold(json.skip_unchecked()?);
+                self.is_known = true;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let Some(tokens) = count(json.skip_unchecked()?) else {
+            return Ok(());
+        };
+        let place = match name {
+            b"prompt_tokens" | b"input_tokens" => &mut self.usage.input_tokens,
+            b"completion_tokens" | b"output_tokens" => &mut self.usage.output_tokens,
+            b"total_tokens" => self.total.insert(0),
+            b"cache_read_input_tokens" => &mut self.cache_read,
+            b"cache_creation_input_tokens" => &mut self.cache_creation,
+            _ => return Ok(()),
+        };
+        *place = tokens;
+        self.is_known = true;
+        Ok(())
+    }
+
+    fn input_detail(&mut self, name: &[u8], tokens: u64) {
+        match name {
+            b"cached_tokens" => self.usage.cached_input_tokens = tokens,
+            b"cache_write_tokens" => self.usage.cache_write_tokens = tokens,
+            b"audio_tokens" => self.usage.audio_input_tokens = tokens,
+            b"image_tokens" => self.usage.image_input_tokens = tokens,
+            _ => {}
+        }
+    }
+
+    fn output_detail(&mut self, name: &[u8], tokens: u64) {
+        match name {
+            b"reasoning_tokens" => self.usage.reasoning_tokens = tokens,
+            b"audio_tokens" => self.usage.audio_output_tokens = tokens,
+            b"image_tokens" => self.usage.image_output_tokens = tokens,
+            _ => {}
+        }
+    }
+
+    fn usage(self, kind: EndpointKind) -> Usage {
+        let mut usage = self.usage;
+        if kind == EndpointKind::Messages {
+            usage.cached_input_tokens = self.cache_read;
+            usage.cache_write_tokens = self.cache_creation;
+            usage.input_tokens = usage
+                .input_tokens
+                .saturating_add(self.cache_read)
+                .saturating_add(self.cache_creation);
+        }
+        let sum = usage.input_tokens.saturating_add(usage.output_tokens);
+        usage.total_tokens = self.total.unwrap_or(sum);
+        usage
+    }
+}
+
+fn details(json: &mut Skimmer<'_>, mut each: impl FnMut(&[u8], u64)) -> JsonResult {
+    if json.peek()? != Kind::Object {
+        return json.skip_unchecked().map(drop);
+    }
+    json.object(|inner, key| {
+        if let Some(tokens) = count(inner.skip_unchecked()?) {
+            each(&key.name(), tokens);
+        }
+        Ok(())
+    })
+}
+
+/// A count that may be written as `12`, `12.0` or `1.2e1`; below zero it is zero.
+fn count(raw: &[u8]) -> Option<u64> {
+    number(raw, 1.0)
+}
+
+fn thousandfold(raw: &[u8]) -> u64 {
+    number(raw, 1_000.0).unwrap_or(0)
+}
+
+fn number(raw: &[u8], scale: f64) -> Option<u64> {
+    let text = std::str::from_utf8(raw).ok()?;
+    if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        return None;
+    }
+    if let (Ok(whole), true) = (text.parse(), scale == 1.0) {
+        return Some(whole);
+    }
+    // The conversion saturates, and what is below zero becomes zero.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates"
+    )]
+    text.parse::<f64>()
+        .ok()
+        .map(|number| (number * scale).round() as u64)
+}

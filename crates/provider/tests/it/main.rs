@@ -1,0 +1,6 @@
+//! Tests of the crate through its public face.
+
+mod checks;
+mod goldens;
+mod life;
+mod mutations;

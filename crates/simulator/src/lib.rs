@@ -1,0 +1,54 @@
+//! A provider of language models that enforces limits as the real ones do: as a server that speaks
+//! the OpenAI API, and as a pure model for simulations in virtual time.
+//!
+//! It is the judge of the rest of the system, and therefore deliberately knows nothing of it: not
+//! the limiter, not the gateway, not how either counts. The [`Enforcer`] decides with `now` as an
+//! argument; [`verify`] checks a journal of decisions by definition and shares no code with it.
+//!
+//! What a request is charged follows from its characters and its own token limit
+//! ([`ChargeFormula`]); what it reports as used follows from a rule of its own (a token for every
+//! four characters of each text, and the framing of chat messages), because with real providers
+//! the two differ as well. Answers follow from the request alone.
+
+mod answer;
+mod caller;
+mod charge;
+mod clock;
+mod content;
+mod control;
+mod court;
+mod endpoints;
+mod enforcer;
+mod faults;
+mod go_duration;
+mod headers;
+mod journal;
+mod json;
+mod prompt;
+mod provider;
+mod quota;
+mod realtime;
+mod refusal;
+mod service;
+mod settings;
+mod simulator;
+mod state;
+mod turn;
+mod verify;
+mod wire;
+
+pub use charge::{Charge, ChargeFormula, RequestSize};
+pub use enforcer::{
+    Admission, Enforcer, EnforcerSettings, ForeignTraffic, Outcome, QuotaLevel, RampLimit, Refusal,
+    Reservation,
+};
+pub use faults::{Fault, FaultOrder, FaultRule, InvalidFault};
+pub use go_duration::go_duration_ns;
+pub use journal::{Decision, JournalEntry};
+pub use quota::{Metric, Quota, QuotaKind};
+pub use settings::{
+    HeaderSettings, Latency, OutputLength, PoolScope, SimulatorSettings, StreamRefusals,
+};
+pub use simulator::{Simulator, StartError};
+pub use state::{Counters, PoolState, SimulatorState};
+pub use verify::{MinuteUse, Utilisation, Violation, verify};

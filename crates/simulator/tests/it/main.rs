@@ -1,0 +1,16 @@
+//! The simulated provider over real sockets.
+
+#![cfg(test)]
+
+mod client;
+mod connections;
+mod control;
+mod endpoints;
+mod faults;
+mod files;
+mod golden;
+mod limits;
+mod realtime;
+mod refusals;
+mod responses;
+mod streams;

@@ -1,0 +1,96 @@
+//! Every metric's name, kind and meaning, in one place.
+//!
+//! Counters are exposed with the suffix `_total` that the exposition format adds.
+
+/// What kind of instrument a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only ever rises; its exposed name ends in `_total`.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Counts observations into buckets.
+    Histogram,
+}
+
+/// A metric: its name without any suffix, its labels and what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// The name, with the prefix and the unit.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: Kind,
+    /// The label names, in the order of exposition.
+    pub labels: &'static [&'static str],
+    /// One sentence for whoever reads the exposition.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: Kind::$kind,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
+        /// All metrics, in the order of this file.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    BUILD_INFO = Gauge "paceline_build_info" ["version"] "Always 1; carries the running version";
+    CONNECTIONS_OPEN = Gauge "paceline_connections_open" [] "Caller connections that are open now";
+    CONNECTIONS_REFUSED = Counter "paceline_connections_refused" [] "Caller connections closed because the limit on open connections was reached";
+    REQUESTS = Counter "paceline_requests" ["endpoint", "outcome"] "Finished requests by endpoint and outcome";
+    REQUESTS_IN_FLIGHT = Gauge "paceline_requests_in_flight" ["state"] "Requests under way, by state: waiting for their turn or running upstream";
+    QUEUE_DEPTH = Gauge "paceline_queue_depth" ["domain", "tier"] "Requests waiting in a limit pool by tier";
+    QUEUE_WAIT_SECONDS = Histogram "paceline_queue_wait_seconds" ["tier"] "Time from arrival to admission by tier";
+    DEFERRALS = Counter "paceline_deferrals" ["limited_by"] "Requests that could not go at once, by what held them back";
+    TOKENS = Counter "paceline_tokens" ["domain", "state"] "Tokens reserved, settled as spent, refunded, and charged above the reservation (debt)";
+    TOKENS_OUTSTANDING = Gauge "paceline_tokens_outstanding" ["domain"] "Tokens reserved for requests that are not settled yet";
+    LIMIT_AMOUNT = Gauge "paceline_limit_amount" ["domain", "metric", "window", "source"] "The amount that a limit allows in its window";
+    LIMIT_USED = Gauge "paceline_limit_used" ["domain", "metric", "window", "source"] "The level of a limit's window now";
+    LIMIT_UTILISATION = Gauge "paceline_limit_utilisation_ratio" ["domain", "metric", "window", "source"] "Level over amount; above 1 is debt";
+    CONCURRENCY = Gauge "paceline_concurrency" ["domain"] "Requests of a limit pool that are running upstream";
+    NEXT_LAUNCH = Gauge "paceline_next_launch_epoch_seconds" ["domain"] "Unix time of the next planned launch; 0 when nothing waits";
+    SPACING_DELAY_SECONDS = Histogram "paceline_spacing_delay_seconds" [] "Waits that ended with the spacing between launches as the last obstacle";
+    COOL_DOWN_SECONDS = Gauge "paceline_cool_down_seconds" ["domain"] "Time left until a limit pool launches again after a refusal by the provider";
+    ESTIMATE_ERROR = Histogram "paceline_estimate_error_ratio" ["estimator"] "Relative error of the input-token estimate, (estimate - actual) / actual, as an absolute value";
+    ESTIMATE_BIAS = Gauge "paceline_estimate_bias_ratio" ["estimator"] "Mean signed relative error of the input-token estimate";
+    USAGE_TOKENS = Counter "paceline_usage_tokens" ["kind"] "Tokens that the provider reported as used, by kind";
+    UPSTREAM_FIRST_BYTE_SECONDS = Histogram "paceline_upstream_first_byte_seconds" ["endpoint"] "Time from sending a request upstream to the first byte of its answer";
+    UPSTREAM_DURATION_SECONDS = Histogram "paceline_upstream_duration_seconds" ["endpoint"] "Time from sending a request upstream to the end of its answer";
+    ADDED_LATENCY_SECONDS = Histogram "paceline_added_latency_seconds" [] "Time spent in the gateway itself before sending upstream, without the wait for a turn";
+    REFUSALS = Counter "paceline_refusals" ["source", "kind"] "Refused requests: by the gateway or by the provider, and why";
+    PROVIDER_429 = Counter "paceline_provider_429" ["vendor", "kind"] "Answers with status 429, or the same inside a stream, by vendor and kind of limit";
+    RETRIES = Counter "paceline_retries" ["reason"] "Attempts beyond the first, by what made them necessary";
+    UPSTREAM_REACHABLE = Gauge "paceline_upstream_reachable" [] "1 when the last check or call reached the upstream, 0 when it did not";
+    CONFIG_RELOADS = Counter "paceline_config_reloads" ["result"] "Configuration reloads by result";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_well_formed() {
+        let mut seen = std::collections::BTreeSet::new();
+        for metric in ALL {
+            assert!(seen.insert(metric.name), "{} is listed twice", metric.name);
+            assert!(metric.name.starts_with("paceline_"));
+            assert!(
+                !metric.name.ends_with("_total"),
+                "the suffix is added at exposition"
+            );
+            assert!(
+                !metric.help.ends_with('.'),
+                "the exposition adds the full stop"
+            );
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! A real gateway in this process, in front of an upstream of the test's choice.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use paceline_admin_api::{PoolState, QueueStatus, RateLimits};
+use paceline_config::{Overrides, Secret, Settings, SourceFile, Sources};
+use paceline_gateway::Gateway;
+use paceline_telemetry::Metrics;
+use tempfile::TempDir;
+
+use crate::{Answer, Caller};
+
+const ADMIN_TOKEN: &str = "0123456789abcdef-test";
+
+/// A gateway that listens on a free port until it is dropped.
+#[derive(Debug)]
+pub struct TestGateway {
+    gateway: Option<Gateway>,
+    address: SocketAddr,
+    upstream: String,
+    state: TempDir,
+}
+
+impl TestGateway {
+    /// Starts a gateway in front of `upstream`, with the given configuration file.
+    ///
+    /// # Errors
+    /// When the configuration is wrong or nothing can be listened on.
+    pub fn start(upstream: SocketAddr, configuration: &str) -> Result<Self> {
+        Self::start_with(upstream, configuration, &[])
+    }
+
+    /// The same, with environment variables as well.
+    ///
+    /// # Errors
+    /// As [`TestGateway::start`].
+    pub fn start_with(
+        upstream: SocketAddr,
+        configuration: &str,
+        env: &[(&str, String)],
+    ) -> Result<Self> {
+        let state = tempfile::tempdir()?;
+        let upstream = format!("http://{upstream}/v1");
+        let settings = settings(&upstream, configuration, env, &state)?;
+        let metrics = Arc::new(Metrics::new("test"));
+        let gateway = Gateway::start(settings, metrics, Secret::new(ADMIN_TOKEN))?;
+        Ok(Self {
+            address: gateway.address(),
+            gateway: Some(gateway),
+            upstream,
+            state,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A caller of this gateway.
+    pub fn caller(&self) -> Caller {
+        Caller::new(self.address)
+    }
+
+    /// Puts another configuration in force.
+    ///
+    /// # Errors
+    /// When the configuration is wrong.
+    pub fn reload(&self, configuration: &str) -> Result<()> {
+        let settings = settings(&self.upstream, configuration, &[], &self.state)?;
+        let gateway = self.gateway.as_ref().context("the gateway has stopped")?;
+        Ok(gateway.reload(settings)?)
+    }
+
+    /// Stops it in good order, as on SIGTERM.
+    ///
+    /// # Errors
+    /// When the thread that stops it panics.
+    pub async fn stop(mut self) -> Result<()> {
+        let Some(gateway) = self.gateway.take() else {
+            return Ok(());
+        };
+        let stopped = tokio::task::spawn_blocking(move || gateway.stop()).await;
+        stopped.map_err(|error| anyhow!("stopping failed: {error}"))
+    }
+
+    /// A path of the admin plane, asked for with the token.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn admin(&self, path: &str) -> Result<Answer> {
+        let authorization = format!("Bearer {ADMIN_TOKEN}");
+        let headers = [("authorization", authorization.as_str())];
+        self.caller().get(path, &headers).await
+    }
+
+    /// Every limit pool.
+    ///
+    /// # Errors
+    /// When there is no proper answer.
+    pub async fn pools(&self) -> Result<Vec<PoolState>> {
+        let answer = self.admin("/monitoring/rate-limits").await?;
+        let limits: RateLimits = serde_json::from_slice(&answer.body)?;
+        Ok(limits.pools)
+    }
+
+    /// The one limit pool that there is.
+    ///
+    /// # Errors
+    /// When there is not exactly one.
+    pub async fn pool(&self) -> Result<PoolState> {
+        let mut pools = self.pools().await?;
+        match (pools.pop(), pools.len()) {
+            (Some(pool), 0) => Ok(pool),
+            (_, others) => bail!("there is not exactly one pool but {others} and one"),
+        }
+    }
+
+    /// Who waits.
+    ///
+    /// # Errors
+    /// When there is no proper answer.
+    pub async fn queue(&self) -> Result<QueueStatus> {
+        let answer = self.admin("/monitoring/queue-status").await?;
+        Ok(serde_json::from_slice(&answer.body)?)
+    }
+
+    /// The sum of all series of a metric whose labels contain `labels`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn metric(&self, name: &str, labels: &str) -> Result<f64> {
+        let answer = self.admin("/metrics").await?;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let series = text.lines().filter(|line| {
+            let (id, _) = line.rsplit_once(' ').unwrap_or_default();
+            id.split('{').next() == Some(name) && id.contains(labels)
+        });
+        let values = series.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+        Ok(values.sum())
+    }
+
+    /// Waits until `holds` is true of the one pool, for at most five seconds.
+    ///
+    /// # Errors
+    /// When it does not come true in time; the last state is in the message.
+    pub async fn until_pool(&self, holds: impl Fn(&PoolState) -> bool) -> Result<PoolState> {
+        let end = Instant::now() + Duration::from_secs(5);
+        loop {
+            let pool = self.pool().await;
+            if let Ok(pool) = &pool
+                && holds(pool)
+            {
+                return Ok(pool.clone());
+            }
+            if Instant::now() > end {
+                bail!("the pool did not come to the expected state: {pool:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until nothing is under way and checks that everything was settled; the one pool.
+    ///
+    /// # Errors
+    /// As [`TestGateway::assert_settled_everywhere`], or when there is not exactly one pool.
+    pub async fn assert_settled(&self) -> Result<PoolState> {
+        self.assert_settled_everywhere().await?;
+        self.pool().await
+    }
+
+    /// Waits until nothing is under way in any pool and checks that everything was settled.
+    ///
+    /// # Errors
+    /// When something stays outstanding for five seconds or the books do not balance.
+    pub async fn assert_settled_everywhere(&self) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(5);
+        let idle = |pool: &PoolState| pool.in_flight == 0 && pool.waiting == 0;
+        let pools = loop {
+            let pools = self.pools().await?;
+            if pools.iter().all(idle) {
+                break pools;
+            }
+            if Instant::now() > end {
+                bail!("calls are still under way: {pools:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        for pool in pools {
+            let tokens = pool.tokens;
+            let balanced = tokens.reserved == tokens.settled + tokens.refunded;
+            if tokens.outstanding != 0 || !balanced {
+                bail!("the books of {} do not balance: {tokens:?}", pool.name);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn settings(
+    upstream: &str,
+    configuration: &str,
+    env: &[(&str, String)],
+    state: &TempDir,
+) -> Result<Settings> {
+    // The check at the start is a request of its own, which tests that count would see.
+    let quiet = [("PACELINE_UPSTREAM_CHECK", "false".to_owned())];
+    let env = quiet
+        .iter()
+        .chain(env)
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    let sources = Sources {
+        file: Some(SourceFile {
+            name: "test.toml".into(),
+            content: configuration.as_bytes().to_vec(),
+        }),
+        env: &env,
+        overrides: Overrides {
+            listen: Some("127.0.0.1:0".to_owned()),
+            upstream: Some(upstream.to_owned()),
+            state_dir: Some(state.path().display().to_string()),
+            ..Overrides::default()
+        },
+    };
+    let loaded = Settings::load(sources).map_err(|problems| anyhow!("{problems}"))?;
+    Ok(loaded.settings)
+}

@@ -1,0 +1,33 @@
+//! Counting and estimating tokens.
+//!
+//! Three ways to know how many tokens a text is, from the cheapest to the dearest:
+//!
+//! - [`TextProfile`] counts the bytes of a text by class, at memory speed, and an [`Estimator`]
+//!   turns that into an [`Estimate`] with integer arithmetic. This is what every request gets.
+//! - [`Calibrations`] and [`OutputLengths`] learn from the usage that answers report: how far the
+//!   estimates of each model are off, and how long its answers are.
+//! - [`count`] and [`count_chat`] run the real tokeniser, where an exact count is worth the time.
+//!
+//! This crate deliberately does not know what a request or an answer looks like on the wire, what
+//! a provider deducts at admission, which limits exist, or what time it is. It does no I/O.
+
+mod calibration;
+mod estimate;
+mod exact;
+mod image;
+mod output_length;
+mod profile;
+
+pub use calibration::{Calibrations, CorrectionPpm, ErrorStats, ModelAccuracy};
+pub use estimate::{
+    COARSE_FEATURES, Estimate, EstimateInput, Estimator, Family, NOTHING_KNOWN_INPUT_TOKENS,
+    SHAPED_FEATURES, coarse_features, shaped_features,
+};
+pub use exact::{
+    ChatMessage, Listing, ModelVocabulary, Vocabulary, count, count_chat, count_tools,
+};
+pub use image::{ImageDetail, image_tokens, image_tokens_of_unknown_size};
+pub use output_length::{
+    OutputAccuracy, OutputKey, OutputLengths, OutputPrediction, PredictionSource,
+};
+pub use profile::{TextProfile, TextShape};

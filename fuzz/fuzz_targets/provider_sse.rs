@@ -1,0 +1,11 @@
+//! Streams: passed byte for byte, and read alike however they are cut.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../crates/provider/tests/it/checks.rs"]
+#[allow(dead_code, reason = "each target calls one of the checks")]
+mod checks;
+
+fuzz_target!(|input: &[u8]| checks::sse(input));
