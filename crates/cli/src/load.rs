@@ -27,8 +27,12 @@ pub(crate) struct SettingsArgs {
     /// Address to listen on [default: 127.0.0.1:4100]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
-    /// Address of the provider with its version path [default: https://api.openai.com/v1]
-    #[arg(long, value_name = "URL")]
+    // Not a doc comment, in which the address would have to be marked up.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Address of the provider with its version path [default: https://api.openai.com/v1]"
+    )]
     pub(crate) upstream: Option<String>,
     /// Bundle of settings for a purpose: production or development
     #[arg(long, value_name = "NAME")]

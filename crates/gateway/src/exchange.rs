@@ -27,7 +27,10 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    fn name(self) -> &'static str {
+    /// How many ways there are to end.
+    pub(crate) const COUNT: usize = 5;
+
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::ProviderError => "provider_error",
@@ -169,29 +172,20 @@ impl Exchange {
     }
 
     fn measure(&self, ending: Ending) {
-        let metrics = &self.shared.metrics;
-        let endpoint = labels::endpoint(self.endpoint.kind);
-        metrics.requests.of(&[endpoint, ending.name()]).inc();
+        let (metrics, hot) = (&self.shared.metrics, &self.shared.hot);
+        let kind = self.endpoint.kind;
+        hot.finished(metrics, kind, ending);
         if let Some(first_byte) = self.first_byte {
-            let histogram = metrics.upstream_first_byte_seconds.of(&[endpoint]);
-            histogram.observe(first_byte.as_secs_f64());
+            hot.first_byte(metrics, kind, first_byte.as_secs_f64());
         }
         if let (Some(sent), true) = (self.sent, self.status > 0) {
-            let histogram = metrics.upstream_duration_seconds.of(&[endpoint]);
-            histogram.observe(sent.elapsed().as_secs_f64());
+            hot.duration(metrics, kind, sent.elapsed().as_secs_f64());
         }
-        let Some(usage) = &self.usage else {
-            return;
-        };
-        for (kind, tokens) in [
-            ("input", usage.input_tokens),
-            ("cached_input", usage.cached_input_tokens),
-            ("output", usage.output_tokens),
-            ("reasoning", usage.reasoning_tokens),
-        ] {
-            if tokens > 0 {
-                metrics.usage_tokens.of(&[kind]).inc_by(tokens);
-            }
+        if let Some(usage) = &self.usage {
+            hot.usage.input.inc_by(usage.input_tokens);
+            hot.usage.cached_input.inc_by(usage.cached_input_tokens);
+            hot.usage.output.inc_by(usage.output_tokens);
+            hot.usage.reasoning.inc_by(usage.reasoning_tokens);
         }
     }
 

@@ -14,6 +14,7 @@ mod caller;
 mod clock;
 mod exchange;
 mod gateway;
+mod hot;
 mod intake;
 mod labels;
 mod learn;

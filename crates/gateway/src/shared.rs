@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use paceline_config::{EstimatorKind, Settings};
-use paceline_telemetry::{Gauge, Histogram, Metrics};
+use paceline_telemetry::Metrics;
 use paceline_tokens::{Calibrations, Estimator, OutputLengths};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::caller::NameHasher;
 use crate::clock::Clock;
+use crate::hot::HotMetrics;
 use crate::pace::Registry;
 
 /// Models for which estimates are corrected and answer lengths learned, one by one.
@@ -42,14 +43,6 @@ impl Live {
             estimator,
         }
     }
-}
-
-/// Instruments that every request touches, resolved once.
-#[derive(Debug)]
-pub(crate) struct HotMetrics {
-    pub(crate) waiting: Gauge,
-    pub(crate) running: Gauge,
-    pub(crate) queue_wait_seconds: [Histogram; 3],
 }
 
 /// What is learned from the usage that answers report.
@@ -83,12 +76,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(settings: Settings, metrics: Arc<Metrics>, control: Handle) -> Self {
         let clock = Clock::start();
-        let hot = HotMetrics {
-            waiting: metrics.requests_in_flight.of(&["waiting"]),
-            running: metrics.requests_in_flight.of(&["running"]),
-            queue_wait_seconds: paceline_config::Tier::ALL
-                .map(|tier| metrics.queue_wait_seconds.of(&[tier.name()])),
-        };
+        let hot = HotMetrics::new(&metrics);
         Self {
             live: RwLock::new(Arc::new(Live::new(settings, 0))),
             clock,

@@ -96,7 +96,8 @@ async fn print_table(window: Duration) -> Result<()> {
                 gateway_window,
                 window,
                 latency: Duration::from_millis(300),
-                guard: window / 120,
+                // The default guard, in proportion.
+                guard: window / 300,
                 smooth_burst,
             };
             // All at once: a run is mostly waiting, and nine minutes in a row would be long.

@@ -20,8 +20,8 @@ fn pieces_of(text: &str, bytes_min: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A single line break between a word and a word stands for itself in every vocabulary, so that
-/// the text may be cut behind it.
+/// No token reaches past a single line break between two visible characters, so that the text may
+/// be cut behind it; only a slash is drawn to the line break before it.
 fn end_of_piece(text: &str, bytes_min: usize) -> usize {
     let bytes = text.as_bytes();
     let Some(tail) = bytes.get(bytes_min.saturating_sub(1)..) else {
@@ -29,7 +29,7 @@ fn end_of_piece(text: &str, bytes_min: usize) -> usize {
     };
     let cut = tail.windows(3).position(|around| {
         matches!(around, [before, b'\n', after]
-            if before.is_ascii_alphanumeric() && after.is_ascii_alphanumeric())
+            if before.is_ascii_graphic() && after.is_ascii_graphic() && *after != b'/')
     });
     cut.map_or(text.len(), |at| bytes_min.saturating_sub(1) + at + 2)
 }
@@ -41,9 +41,11 @@ mod tests {
 
     #[test]
     fn the_counts_of_the_pieces_add_up_to_that_of_the_whole() {
-        let text =
-            "fn main() {\n    let x = 12345;\n}\nHello\nworld\n\n  it's\n/path\nété\n名前\na\nb"
-                .repeat(5);
+        let text = [
+            "- a.\n- b,\n/c;\n|d|\n|e|\n'quoted'\n's\n#!\n(f)\n",
+            "fn main() {\n    let x = 12345;\n}\nHello\nworld\n\n  it's\n/path\nété\n名前\na\nb",
+        ];
+        let text = text.concat().repeat(5);
         let models = ["gpt-4o", "gpt-4", "text-davinci-003", "davinci"];
         for vocabulary in models.map(Vocabulary::for_model) {
             for bytes_min in [1, 2, 7, 40] {

@@ -171,7 +171,7 @@ fn note_refusal(call: &mut Call, refusal: &Refusal, lease: Option<Lease>) -> Opt
     let jitter = random_up_to(call.plan.live.settings.retry.jitter);
     let cools_down = match &call.plan.paced {
         Some(paced) => {
-            let penalty_tokens = paced.rule.penalty_tokens;
+            let penalty_tokens = paced.penalty_tokens;
             refusal::cool_down(&paced.pool, refusal, pause, jitter, penalty_tokens)
         }
         None => false,
@@ -258,7 +258,7 @@ fn relay(
         connection,
     } = answer;
     let settle_rule = match &call.plan.paced {
-        Some(paced) => paced.rule.settle,
+        Some(paced) => paced.settle,
         None => SettleRule::AtAdmission,
     };
     let mut exchange = call.exchange;

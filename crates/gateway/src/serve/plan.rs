@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Request, Uri};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use paceline_config::DomainRule;
+use paceline_config::SettleRule;
 use paceline_limiter::{Charge, Metric};
 use paceline_provider::{
     BodyKind, ChargeRule, EndpointKind, Pacing, RequestFacts, with_include_usage,
@@ -50,7 +50,8 @@ pub(crate) struct Plan {
 pub(crate) struct Paced {
     pub(crate) pool: Arc<Pool>,
     pub(crate) charge: Charge,
-    pub(crate) rule: DomainRule,
+    pub(crate) settle: SettleRule,
+    pub(crate) penalty_tokens: u64,
 }
 
 /// A request's body.
@@ -229,6 +230,7 @@ fn paced(
     Ok(Paced {
         pool,
         charge,
-        rule: rule.clone(),
+        settle: rule.settle,
+        penalty_tokens: rule.penalty_tokens,
     })
 }

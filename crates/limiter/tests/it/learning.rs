@@ -424,3 +424,25 @@ fn what_the_provider_counts_does_not_fill_the_bucket_that_only_smooths() {
         panic!("half of the quota is left, and the bucket that smooths is empty")
     };
 }
+
+#[test]
+fn a_penalty_counts_on_top_of_what_is_used() {
+    let limits = [limit(1_000, MINUTE, WindowModel::Bucket { burst: 1_000 })];
+    let mut domain = Domain::new(settings(&limits), at(0)).unwrap();
+    let refusal = ProviderRefusal {
+        limit: Some(1_000),
+        used: Some(900),
+        penalty: tokens(300),
+        ..quota_refusal(Some(Duration::from_secs(1)))
+    };
+    domain.refused(refusal, at(0));
+    assert_eq!(used(&domain, 0), 1_200);
+    domain.refused(
+        ProviderRefusal {
+            kind: RefusalKind::Overload,
+            ..refusal
+        },
+        at(0),
+    );
+    assert_eq!(used(&domain, 0), 1_200, "overload is not quota");
+}
