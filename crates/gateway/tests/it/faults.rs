@@ -26,9 +26,18 @@ async fn pair() -> Result<(Simulator, TestGateway)> {
     Ok((simulator, gateway))
 }
 
+/// The same with a known limit: a refusal says that it is used up, and a bucket has room again at
+/// once, where an unknown window would be waited out.
+async fn pair_with_a_bucket() -> Result<(Simulator, TestGateway)> {
+    let limits = "[limits]\ntokens_per_minute = 1000000\nwindow = \"bucket\"\n";
+    let simulator = provider(vec![]).await?;
+    let gateway = TestGateway::start(simulator.address(), &format!("{QUICK}\n{limits}"))?;
+    Ok((simulator, gateway))
+}
+
 #[tokio::test]
 async fn passing_trouble_is_mended_by_retries() -> Result<()> {
-    let (_simulator, gateway) = pair().await?;
+    let (_simulator, gateway) = pair_with_a_bucket().await?;
     let faults = [
         "500", "502", "503", "504", "429", "reset", "cut_body", "garbage",
     ];
@@ -129,7 +138,7 @@ async fn a_stream_that_is_cut_is_cut_for_the_caller_too() -> Result<()> {
 
 #[tokio::test]
 async fn a_refusal_as_the_first_event_of_a_stream_is_retried() -> Result<()> {
-    let (_simulator, gateway) = pair().await?;
+    let (_simulator, gateway) = pair_with_a_bucket().await?;
     let headers = [("x-simulator-fault", "refused_in_stream;times=1;key=s")];
     let answer = gateway.caller().chat(&headers, chat(50, true)).await?;
     assert_eq!(answer.status, 200);
