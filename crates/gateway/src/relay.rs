@@ -33,6 +33,8 @@ pub(crate) struct Relay {
     guards: Option<Guards>,
     silence: Silence,
     gather: Gather,
+    /// Why the answer broke off; told after what came before it was sent.
+    failure: Option<BodyError>,
     ended: bool,
     passes_unchanged: bool,
 }
@@ -126,6 +128,7 @@ impl Relay {
             guards: Some(guards),
             silence: Silence::new(source),
             gather: Gather::First,
+            failure: None,
             ended: false,
         }
     }
@@ -175,15 +178,15 @@ impl Relay {
         }
     }
 
-    fn fail(&mut self, error: SendError) -> BodyError {
+    fn fail(&mut self, error: SendError) {
         self.ended = true;
-        self.ready.clear();
+        self.gather = Gather::Open(0);
         if let Some(guards) = self.guards.take() {
             tracing::warn!(id = %guards.exchange.request_id, %error, "answer broken off");
             let reader = std::mem::take(&mut self.reader).finished(&mut |_| ());
             guards.broken(reader, Ending::UpstreamFailed);
         }
-        error.into()
+        self.failure = Some(error.into());
     }
 }
 
@@ -203,7 +206,13 @@ impl Body for Relay {
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
             if this.ended {
-                return Poll::Ready(None);
+                if this.failure.is_some() && this.give_way() {
+                    // An error ends the connection at once: what was handed over before it is
+                    // written only while the body has nothing to say.
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                return Poll::Ready(this.failure.take().map(Err));
             }
             match Pin::new(&mut this.upstream).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
@@ -216,7 +225,7 @@ impl Body for Relay {
                 }
                 Poll::Ready(Some(Err(error))) => {
                     let error = SendError::Cut(crate::upstream::chain(&error));
-                    return Poll::Ready(Some(Err(this.fail(error))));
+                    this.fail(error);
                 }
                 Poll::Ready(None) => this.end(),
                 Poll::Pending if !this.ready.is_empty() => {
@@ -229,7 +238,7 @@ impl Body for Relay {
                 }
                 Poll::Pending => {
                     let error = ready!(this.silence.poll_too_long(context));
-                    return Poll::Ready(Some(Err(this.fail(error))));
+                    this.fail(error);
                 }
             }
         }
