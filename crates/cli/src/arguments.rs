@@ -7,7 +7,7 @@ use crate::{check, completions, config, count, demo, provider, serve, status};
 
 const EXAMPLES: &str = "\
 Examples:
-  paceline demo                      see what it does: no key, no network, two minutes
+  paceline demo                      see what it does: no key, no network, one minute
   paceline serve                     a gateway on 127.0.0.1:4100 that learns every limit
   export OPENAI_BASE_URL=http://127.0.0.1:4100/v1    and your programs go through it
   paceline status                    who waits, for what, and how long still

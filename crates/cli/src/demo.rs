@@ -1,59 +1,62 @@
-//! `paceline demo`: the same workload with and without the gateway, against a hidden quota.
+//! `paceline demo`: a race of the same workload with and without the gateway, against a hidden quota.
 
 mod board;
+mod contestant;
 mod dice;
+mod fixed_rate;
+mod history;
+mod page;
+mod race;
+mod report;
 mod score;
 mod screen;
 mod sdk;
 mod stage;
-mod summary;
+mod verdict;
 mod view;
 mod workload;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::exit::{self, Failure};
 use crate::runtime;
 use crate::terminal::Terminal;
 
-use board::Board;
-use score::{Meter, Score};
+use page::Page;
+use race::Race;
+use report::Report;
 use screen::Screen;
-use stage::{Limits, PacedStage, Stage};
-use view::Scene;
-use workload::Workload;
+use stage::Limits;
 
-/// Time for everything but the two phases.
+/// Time for everything but the race.
 const OVERHEAD: Duration = Duration::from_secs(3);
-
-/// How often the levels are read and the screen is drawn.
-const TICK: Duration = Duration::from_millis(200);
 
 const EXAMPLES: &str = "\
 Three tenants share one key: chat (a question about every second, interactive) and two batch jobs
-with weights 1 and 3 that always have work. First they call a simulated provider as stock SDKs do:
-2 retries, backoff, Retry-After honoured. Then they do the same through a gateway that is told
-no limits and learns them. No key, no network; nothing is left behind.
+with weights 1 and 3 that always have work. They run three times at once, each against a simulated
+provider of its own with the same hidden quota: as stock SDKs do (2 retries, backoff, Retry-After
+honoured), behind a token bucket set by hand to the advertised limits, and through a gateway that
+is told no limits and learns them. No key, no network; nothing is left behind.
 
 Examples:
   paceline demo
-  paceline demo --seconds 60 --plain
+  paceline demo --page               the page in the browser stays when the race is over
+  paceline demo --seconds 20 --plain
   paceline demo --configured         the gateway is told the limits
-  paceline demo --json result.json
+  paceline demo --json result.json --html race.html
 
 Exit code: 1 when the provider refused anything, or a request was lost, behind the gateway.";
 
-/// See the difference: a workload without and with paceline, side by side
+/// See the difference: one workload without and with paceline, as a race
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DemoArgs {
     /// Length of the whole demonstration
-    #[arg(long, value_name = "SECONDS", default_value_t = 110,
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(15..=3_600))]
     seconds: u64,
     /// Lines instead of a live view; so it is too where output is not a terminal
@@ -62,88 +65,118 @@ pub(crate) struct DemoArgs {
     /// Tell the gateway the limits, instead of having it learn them from the provider's answers
     #[arg(long)]
     configured: bool,
-    /// Write the figures of both phases to a file
+    /// Keep the page for the browser after the race, until Ctrl-C
+    #[arg(long)]
+    page: bool,
+    /// Serve no page
+    #[arg(long, conflicts_with_all = ["page", "page_listen"])]
+    no_page: bool,
+    /// Where the page is served: a loopback address
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = loopback)]
+    page_listen: SocketAddr,
+    /// Write the figures of all three to a file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the finished race to a file, as a page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// The page is for this machine alone: it asks for no token.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "write an address and a port, such as 127.0.0.1:8080".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("the page is for this machine alone: use 127.0.0.1 or [::1]".to_owned())
+    }
 }
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let runtime = runtime::with_threads(2)?;
-    let played = runtime.block_on(async {
-        tokio::select! {
-            played = play(args) => played,
-            interrupted = interrupted() => interrupted,
-        }
-    });
+    let performed = runtime.block_on(perform(args));
     runtime.shutdown_timeout(Duration::from_secs(2));
-    played
+    performed
 }
 
-/// Ends well at Ctrl-C: dropping the demonstration closes its ports and removes its folder.
-async fn interrupted() -> Result<(), Failure> {
+/// Ends well at Ctrl-C: dropping the race closes its ports and removes its folder.
+async fn perform(args: &DemoArgs) -> Result<(), Failure> {
+    let (report, page) = tokio::select! {
+        played = play(args) => played?,
+        pressed = ctrl_c() => {
+            pressed?;
+            return Err(Failure::quiet(exit::INTERRUPTED));
+        }
+    };
+    if let Some(page) = page {
+        if args.page {
+            let stays = format!("The page stays at {} until Ctrl-C.", page.url());
+            Terminal::stdout().line(&stays)?;
+            ctrl_c().await?;
+        }
+        page.close().await;
+    }
+    outcome(&report)
+}
+
+async fn ctrl_c() -> Result<(), Failure> {
     tokio::signal::ctrl_c()
         .await
-        .map_err(|error| Failure::other(format!("cannot wait for Ctrl-C: {error}")))?;
-    Err(Failure::quiet(exit::INTERRUPTED))
+        .map_err(|error| Failure::other(format!("cannot wait for Ctrl-C: {error}")))
 }
 
-async fn play(args: &DemoArgs) -> Result<(), Failure> {
-    let phase = Duration::from_secs(args.seconds).saturating_sub(OVERHEAD) / 2;
+async fn play(args: &DemoArgs) -> Result<(Report, Option<Page>), Failure> {
+    let length = Duration::from_secs(args.seconds).saturating_sub(OVERHEAD);
     let limits = if args.configured {
         Limits::Configured
     } else {
         Limits::Learned
     };
     let mut screen = Screen::new(args.plain);
-    screen.begin()?;
-    let stage = Stage::build().await?;
-    let without = perform(&stage, Scene::unpaced(phase), &mut screen).await?;
-    stage.reset().await;
-    let paced = PacedStage::build(&stage, limits)?;
-    let with = perform(
-        &paced,
-        Scene::paced(phase, limits, without.clone()),
-        &mut screen,
-    )
-    .await?;
-    paced.close().await?;
-    screen.end()?;
-    let mut terminal = Terminal::stdout();
-    let style = terminal.style();
-    terminal.line(&view::conclusion(limits, &without, &with, style).join("\n"))?;
+    let race = Race::prepare(length, limits).await?;
+    let page = if args.no_page {
+        None
+    } else {
+        Some(Page::open(args.page_listen, &race.before()).await?)
+    };
+    screen.begin(limits, page.as_ref().map(Page::url))?;
+    let report = race
+        .run(|report| {
+            screen.draw(report)?;
+            page.as_ref().map_or(Ok(()), |page| page.show(report))
+        })
+        .await?;
+    screen.end(&report)?;
     if let Some(file) = &args.json {
-        summary::write(file, limits, &without, &with)?;
+        report.write_figures(file)?;
     }
-    if with.refused_429 > 0 || with.lost > 0 {
-        return Err(Failure::other(
-            "behind the gateway the provider refused something, or a request was lost",
-        ));
+    if let Some(file) = &args.html {
+        page::write(file, &report)?;
     }
-    Ok(())
+    Ok((report, page))
 }
 
-/// Lets the tenants work for one phase, and shows it.
-async fn perform(
-    venue: &impl stage::Venue,
-    scene: Scene,
-    screen: &mut Screen,
-) -> Result<Score, Failure> {
-    let board = Arc::new(Board::default());
-    let workload = Workload::start(venue.route(), &board);
-    let begun = Instant::now();
-    let mut meter = Meter::new(scene.length());
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        ticks.tick().await;
-        let elapsed = begun.elapsed();
-        let counters = venue.simulator().state().counters;
-        meter.sample(elapsed, counters.charged.tokens);
-        let score = Score::now(&board, &meter, &counters);
-        screen.draw(&scene, elapsed, &score)?;
-        if elapsed >= scene.length() {
-            workload.stop().await;
-            return Ok(score);
+fn outcome(report: &Report) -> Result<(), Failure> {
+    if report.verdict.as_ref().is_some_and(|verdict| verdict.held) {
+        Ok(())
+    } else {
+        Err(Failure::other(
+            "behind the gateway the provider refused something, or a request was lost",
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_served_to_this_machine_alone() {
+        assert!(loopback("127.0.0.1:0").is_ok() && loopback("[::1]:8080").is_ok());
+        for refused in ["0.0.0.0:8080", "192.168.0.1:80", "localhost", "8080"] {
+            assert!(loopback(refused).is_err(), "{refused}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The figures by which the two phases are compared.
+//! The figures by which the contestants are compared.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::workload::Tenant;
 /// once is spent, and the gateway learns the limits.
 const WARM_UP_MAX: Duration = Duration::from_secs(10);
 
-/// How one phase went, or how it goes.
+/// How one contestant does.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Score {
     /// Tokens charged by the provider over tokens that its limit lets pass in the same time, once
@@ -24,7 +24,7 @@ pub(super) struct Score {
     pub(super) answered: u64,
     /// Given up by the client after its retries.
     pub(super) lost: u64,
-    /// Neither, at the end of the phase.
+    /// Neither yet.
     pub(super) under_way: u64,
     pub(super) chat_asked: u64,
     pub(super) chat_lost: u64,
@@ -79,9 +79,9 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(phase: Duration) -> Self {
+    pub(super) fn new(length: Duration) -> Self {
         Self {
-            warm_up: WARM_UP_MAX.min(phase / 3),
+            warm_up: WARM_UP_MAX.min(length / 3),
             first: None,
             last: None,
         }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::score::Score;
-use super::view::{self, Scene};
+use super::report::Report;
+use super::stage::Limits;
+use super::view;
 use crate::exit::Failure;
 use crate::terminal::Terminal;
 
@@ -43,10 +44,11 @@ impl Screen {
         }
     }
 
-    pub(super) fn begin(&mut self) -> Result<(), Failure> {
+    /// Says what is about to be seen; `page` is where a browser finds it.
+    pub(super) fn begin(&mut self, limits: Limits, page: Option<&str>) -> Result<(), Failure> {
         let (columns, _) = self.terminal.size();
-        let title = view::title(columns, self.terminal.style()).join("\n");
-        self.terminal.line(&title)?;
+        let title = view::title(columns, limits, page, self.terminal.style());
+        self.terminal.line(&title.join("\n"))?;
         if self.live {
             self.terminal.write(HIDE_CURSOR)
         } else {
@@ -54,37 +56,28 @@ impl Screen {
         }
     }
 
-    /// Shows how a phase goes.
-    pub(super) fn draw(
-        &mut self,
-        scene: &Scene,
-        elapsed: Duration,
-        score: &Score,
-    ) -> Result<(), Failure> {
+    /// Shows how the race stands.
+    pub(super) fn draw(&mut self, report: &Report) -> Result<(), Failure> {
         if self.live {
-            return self.redraw(&scene.frame(elapsed, score, self.terminal.style()));
+            return self.redraw(&view::frame(report, self.terminal.style()));
         }
-        let last = elapsed >= scene.length();
-        if elapsed < self.line_due && !last {
+        if report.elapsed < self.line_due && report.elapsed < report.length {
             return Ok(());
         }
-        self.line_due = if last {
-            LINE_EVERY
-        } else {
-            self.line_due + LINE_EVERY
-        };
-        self.terminal.line(&scene.line(elapsed, score))
+        self.line_due += LINE_EVERY;
+        self.terminal.line(&view::lines(report).join("\n"))
     }
 
-    /// Takes the live view away, for what follows to take its place.
-    pub(super) fn end(&mut self) -> Result<(), Failure> {
-        if !self.live {
-            return Ok(());
+    /// Puts what has been seen in place of the live view.
+    pub(super) fn end(&mut self, report: &Report) -> Result<(), Failure> {
+        if self.live {
+            let over = self.over();
+            self.live = false;
+            self.terminal
+                .write(&format!("{over}{CLEAR_BELOW}{SHOW_CURSOR}"))?;
         }
-        let over = self.over();
-        self.live = false;
-        self.terminal
-            .write(&format!("{over}{CLEAR_BELOW}{SHOW_CURSOR}"))
+        let conclusion = view::conclusion(report, self.terminal.style());
+        self.terminal.line(&conclusion.join("\n"))
     }
 
     fn redraw(&mut self, lines: &[String]) -> Result<(), Failure> {

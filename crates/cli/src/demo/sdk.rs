@@ -24,6 +24,7 @@ pub(super) async fn ask(job: Job, board: &Board, dice: &mut Dice) {
     board.started(job.tenant);
     let begun = Instant::now();
     for retry in 0..=RETRIES_MAX {
+        job.turn().await;
         let answer = client::send(job.address(), job.request()).await.ok();
         if let Some(answer) = answer.as_ref().filter(|answer| answer.status.is_success()) {
             // How long the provider worked on it is no wait; it says so itself.

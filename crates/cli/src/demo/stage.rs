@@ -1,4 +1,4 @@
-//! The simulated provider with its hidden quota, and the gateway in front of it.
+//! The simulated providers with their hidden quota, and what stands in front of each.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -7,16 +7,19 @@ use std::time::Duration;
 use paceline_config::{Overrides, Secret, Settings, SourceFile, Sources};
 use paceline_gateway::Gateway;
 use paceline_simulator::{
-    EnforcerSettings, Latency, OutputLength, Quota, QuotaKind, Simulator, SimulatorSettings,
+    Counters, EnforcerSettings, Latency, OutputLength, Quota, QuotaKind, Simulator,
+    SimulatorSettings,
 };
 use paceline_telemetry::Metrics;
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
+use super::contestant::Contestant;
+use super::fixed_rate::FixedRate;
 use super::workload::{Route, Tenant};
 use crate::exit::Failure;
 
-/// The hidden quota.
+/// The hidden quota, which each contestant has for itself.
 pub(super) const TOKENS_PER_MINUTE: u64 = 60_000;
 pub(super) const REQUESTS_PER_MINUTE: u64 = 300;
 
@@ -50,117 +53,105 @@ impl Limits {
     }
 }
 
-/// Where a phase takes place.
-pub(super) trait Venue {
-    /// Where requests go.
-    fn route(&self) -> Route;
-    /// The provider behind it, which keeps the score.
-    fn simulator(&self) -> &Simulator;
-}
-
-/// The provider alone.
+/// Where one contestant runs: a provider of its own, and what stands in front of it.
 #[derive(Debug)]
 pub(super) struct Stage {
+    contestant: Contestant,
     simulator: Simulator,
+    route: Route,
+    gateway: Option<PacedGateway>,
 }
 
-impl Stage {
-    pub(super) async fn build() -> Result<Self, Failure> {
-        let kind = QuotaKind::Quantised {
-            quantum_ms: u64::try_from(PIECE.as_millis()).unwrap_or(u64::MAX),
-        };
-        let settings = SimulatorSettings {
-            limits: EnforcerSettings {
-                quotas: vec![
-                    Quota::requests_per_minute(REQUESTS_PER_MINUTE).kept_as(kind),
-                    Quota::tokens_per_minute(TOKENS_PER_MINUTE).kept_as(kind),
-                ],
-                ..EnforcerSettings::default()
-            },
-            latency: LATENCY,
-            output_length: OutputLength::Exactly(ANSWER_TOKENS),
-            journal_capacity: 0,
-            ..SimulatorSettings::default()
-        };
-        let simulator = Simulator::start(settings)
-            .await
-            .map_err(|error| Failure::other(error.to_string()))?;
-        Ok(Self { simulator })
-    }
-
-    /// An unused quota and counters at zero, once what was cut has ended.
-    pub(super) async fn reset(&self) {
-        let begun = Instant::now();
-        let busy = || {
-            self.simulator
-                .state()
-                .pools
-                .iter()
-                .any(|pool| pool.in_flight > 0)
-        };
-        while busy() && begun.elapsed() < Duration::from_secs(1) {
-            sleep(Duration::from_millis(20)).await;
-        }
-        self.simulator.reset();
-    }
-}
-
-impl Venue for Stage {
-    fn route(&self) -> Route {
-        Route {
-            address: self.simulator.address(),
-            paced: false,
-        }
-    }
-
-    fn simulator(&self) -> &Simulator {
-        &self.simulator
-    }
-}
-
-/// The provider behind a gateway.
 #[derive(Debug)]
-pub(super) struct PacedStage<'a> {
-    stage: &'a Stage,
+struct PacedGateway {
     gateway: Gateway,
     /// Removed with everything in it at the end.
     _state: TempDir,
 }
 
-impl<'a> PacedStage<'a> {
-    pub(super) fn build(stage: &'a Stage, limits: Limits) -> Result<Self, Failure> {
-        let state = tempfile::tempdir()
-            .map_err(|error| Failure::other(format!("cannot make a temporary folder: {error}")))?;
-        let settings = settings(&stage.simulator.base_url(), &state, limits)?;
-        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
-        // Nothing asks for the token: the admin plane is switched off.
-        let gateway = Gateway::start(settings, metrics, Secret::new(""))
+impl Stage {
+    pub(super) async fn build(contestant: Contestant, limits: Limits) -> Result<Self, Failure> {
+        let simulator = Simulator::start(provider())
+            .await
             .map_err(|error| Failure::other(error.to_string()))?;
+        let gateway = match contestant {
+            Contestant::Paceline => Some(PacedGateway::start(&simulator.base_url(), limits)?),
+            Contestant::RetriesOnly | Contestant::FixedRate => None,
+        };
+        let limiter = (contestant == Contestant::FixedRate)
+            .then(|| FixedRate::new(TOKENS_PER_MINUTE, REQUESTS_PER_MINUTE, Instant::now()));
+        let route = Route {
+            address: gateway
+                .as_ref()
+                .map_or(simulator.address(), |paced| paced.gateway.address()),
+            names_tenant: gateway.is_some(),
+            limiter: limiter.map(Arc::new),
+        };
         Ok(Self {
-            stage,
+            contestant,
+            simulator,
+            route,
             gateway,
-            _state: state,
         })
     }
 
+    pub(super) fn contestant(&self) -> Contestant {
+        self.contestant
+    }
+
+    /// Where requests go.
+    pub(super) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// What the provider has counted.
+    pub(super) fn counters(&self) -> Counters {
+        self.simulator.state().counters
+    }
+
     pub(super) async fn close(self) -> Result<(), Failure> {
-        let gateway = self.gateway;
+        let Some(PacedGateway { gateway, _state }) = self.gateway else {
+            return Ok(());
+        };
         tokio::task::spawn_blocking(|| gateway.stop())
             .await
             .map_err(|error| Failure::other(format!("stopping the gateway failed: {error}")))
     }
 }
 
-impl Venue for PacedStage<'_> {
-    fn route(&self) -> Route {
-        Route {
-            address: self.gateway.address(),
-            paced: true,
-        }
+impl PacedGateway {
+    fn start(base_url: &str, limits: Limits) -> Result<Self, Failure> {
+        let state = tempfile::tempdir()
+            .map_err(|error| Failure::other(format!("cannot make a temporary folder: {error}")))?;
+        let settings = settings(base_url, &state, limits)?;
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+        // Nothing asks for the token: the admin plane is switched off.
+        let gateway = Gateway::start(settings, metrics, Secret::new(""))
+            .map_err(|error| Failure::other(error.to_string()))?;
+        Ok(Self {
+            gateway,
+            _state: state,
+        })
     }
+}
 
-    fn simulator(&self) -> &Simulator {
-        &self.stage.simulator
+/// The provider, which is the same for everyone.
+fn provider() -> SimulatorSettings {
+    let kind = QuotaKind::Quantised {
+        quantum_ms: u64::try_from(PIECE.as_millis()).unwrap_or(u64::MAX),
+    };
+    SimulatorSettings {
+        limits: EnforcerSettings {
+            quotas: vec![
+                Quota::requests_per_minute(REQUESTS_PER_MINUTE).kept_as(kind),
+                Quota::tokens_per_minute(TOKENS_PER_MINUTE).kept_as(kind),
+            ],
+            ..EnforcerSettings::default()
+        },
+        latency: LATENCY,
+        output_length: OutputLength::Exactly(ANSWER_TOKENS),
+        journal_capacity: 0,
+        ..SimulatorSettings::default()
     }
 }
 

@@ -1,104 +1,31 @@
-//! What the demonstration says and shows.
+//! What the demonstration says and shows on a terminal.
 
 use std::time::Duration;
 
+use super::contestant::Contestant;
+use super::report::{Report, Standing};
 use super::score::Score;
 use super::stage::{Limits, PIECE, REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE};
 use crate::figures::{bar, grouped, percent, share, span_ms};
 use crate::terminal::Style;
 
-/// Columns of the table: a label and the two phases. They fit 80 columns.
+/// Columns of the table: a label and the contestants. They fit 80 columns.
 const LABEL_COLUMNS: usize = 28;
-const PHASE_COLUMNS: usize = 24;
-const BAR_COLUMNS: usize = 16;
+const CONTESTANT_COLUMNS: usize = 17;
+const BAR_COLUMNS: usize = 10;
 const TIME_BAR_COLUMNS: usize = 24;
 
-/// One of the two phases.
-#[derive(Clone, Debug)]
-pub(super) struct Scene {
-    length: Duration,
-    /// The gateway that the clients call, and how the phase before it went.
-    paced: Option<(Limits, Score)>,
-}
-
-impl Scene {
-    /// The clients call the provider.
-    pub(super) fn unpaced(length: Duration) -> Self {
-        Self {
-            length,
-            paced: None,
-        }
-    }
-
-    /// The clients call the gateway.
-    pub(super) fn paced(length: Duration, limits: Limits, before: Score) -> Self {
-        Self {
-            length,
-            paced: Some((limits, before)),
-        }
-    }
-
-    pub(super) fn length(&self) -> Duration {
-        self.length
-    }
-
-    /// A picture of the whole demonstration so far.
-    pub(super) fn frame(&self, elapsed: Duration, score: &Score, style: Style) -> Vec<String> {
-        let (number, name) = match self.paced {
-            None => (1, "without paceline: the retries of a stock SDK"),
-            Some((Limits::Configured, _)) => (2, "with paceline, which is told the limits"),
-            Some((Limits::Learned, _)) => {
-                (2, "with paceline, which is told no limits and learns them")
-            }
-        };
-        let done = elapsed.as_secs_f64() / self.length.as_secs_f64();
-        let mut lines = vec![
-            format!("{} {name}", style.bold(&format!("Phase {number} of 2"))),
-            format!("{}  {}", bar(done, TIME_BAR_COLUMNS), self.clock(elapsed)),
-            String::new(),
-        ];
-        let (without, with) = match &self.paced {
-            None => (score, None),
-            Some((_, before)) => (before, Some(score)),
-        };
-        lines.extend(table(without, with, style));
-        lines
-    }
-
-    /// The same in one line.
-    pub(super) fn line(&self, elapsed: Duration, score: &Score) -> String {
-        let name = if self.paced.is_none() {
-            "without paceline"
-        } else {
-            "with paceline"
-        };
-        format!(
-            "{name:<16}  {}  quota {:>5}  429s {:>5}  answered {:>4}  lost {:>4}  under way {:>3}  \
-             chat wait p50 {}, p95 {}  batch {}",
-            self.clock(elapsed),
-            score.quota_used.map_or("-".to_owned(), percent),
-            score.refused_429,
-            score.answered,
-            score.lost,
-            score.under_way,
-            wait(score.chat_wait_p50_ms),
-            wait(score.chat_wait_p95_ms),
-            ratio(score),
-        )
-    }
-
-    fn clock(&self, elapsed: Duration) -> String {
-        let elapsed = elapsed.min(self.length).as_secs();
-        format!("{elapsed:>3} s of {} s", self.length.as_secs())
-    }
-}
-
-/// What is about to be seen.
-pub(super) fn title(columns: usize, style: Style) -> Vec<String> {
+/// What is about to be seen, and where else.
+pub(super) fn title(
+    columns: usize,
+    limits: Limits,
+    page: Option<&str>,
+    style: Style,
+) -> Vec<String> {
     let quota = format!(
-        "One provider key, shared by three tenants. Its quota: {} tokens and {} requests a \
-         minute, enforced in pieces of {} s. Chat asks about once a second; two batch \
-         jobs (weights 1 and 3) always have work.",
+        "One workload, run three times at once, each with a provider key of its own. Each key's \
+         quota: {} tokens and {} requests a minute, enforced in pieces of {} s. Three tenants \
+         share it: chat asks about once a second; two batch jobs (weights 1 and 3) always have work.",
         grouped(TOKENS_PER_MINUTE),
         REQUESTS_PER_MINUTE,
         PIECE.as_secs()
@@ -106,82 +33,119 @@ pub(super) fn title(columns: usize, style: Style) -> Vec<String> {
     let mut lines = vec![style.bold("paceline demo")];
     lines.extend(wrap(&quota, columns.min(100)));
     lines.push(String::new());
+    for contestant in Contestant::ALL {
+        let about = contestant.about(limits);
+        lines.push(format!("  {:<14}{about}", contestant.name()));
+    }
+    lines.push(String::new());
+    if let Some(page) = page {
+        lines.push(format!("In a browser: {page}"));
+        lines.push(String::new());
+    }
     lines
+}
+
+/// A picture of the race.
+pub(super) fn frame(report: &Report, style: Style) -> Vec<String> {
+    let done = report.elapsed.as_secs_f64() / report.length.as_secs_f64();
+    let mut lines = vec![
+        format!("{}  {}", bar(done, TIME_BAR_COLUMNS), clock(report)),
+        String::new(),
+    ];
+    lines.extend(table(&report.standings, style));
+    lines
+}
+
+/// The same in a line for each contestant.
+pub(super) fn lines(report: &Report) -> Vec<String> {
+    let line = |standing: &Standing| {
+        let score = &standing.score;
+        format!(
+            "{}  {:<12}  quota {:>5}  429s {:>5}  answered {:>4}  lost {:>4}  chat lost {:>3}, \
+             wait p95 {:>6}",
+            clock(report),
+            standing.name,
+            score.quota_used.map_or("-".to_owned(), percent),
+            score.refused_429,
+            score.answered,
+            score.lost,
+            score.chat_lost,
+            wait(score.chat_wait_p95_ms),
+        )
+    };
+    report.standings.iter().map(line).collect()
 }
 
 /// What has been seen.
-pub(super) fn conclusion(
-    limits: Limits,
-    without: &Score,
-    with: &Score,
-    style: Style,
-) -> Vec<String> {
-    let mut lines = table(without, Some(with), style);
-    lines.push(String::new());
-    let kept = with.refused_429 == 0 && with.lost == 0;
-    let verdict = if kept {
-        style.green("With paceline, nothing was refused and nothing was lost.")
-    } else {
-        style.red("With paceline, something was refused or lost: this should not be.")
-    };
-    lines.push(verdict);
-    let told = match limits {
-        Limits::Configured => "The gateway was told the limits.",
-        Limits::Learned => {
-            "The gateway was told no limits: it learned them from the provider's answers."
-        }
-    };
-    lines.push(told.to_owned());
+pub(super) fn conclusion(report: &Report, style: Style) -> Vec<String> {
+    let mut lines = table(&report.standings, style);
+    if let Some(verdict) = &report.verdict {
+        let headline = if verdict.held {
+            style.green(verdict.headline)
+        } else {
+            style.red(verdict.headline)
+        };
+        lines.extend([String::new(), headline, verdict.limits.to_owned()]);
+    }
     lines
 }
 
-/// Both phases side by side.
-fn table(without: &Score, with: Option<&Score>, style: Style) -> Vec<String> {
-    let row = |label: &str, cell: &dyn Fn(&Score) -> String| {
-        let with = with.map(cell).unwrap_or_default();
-        format!(
-            "{label:<LABEL_COLUMNS$}{:>PHASE_COLUMNS$}{with:>PHASE_COLUMNS$}",
-            cell(without)
-        )
-    };
-    let heading = format!(
-        "{:<LABEL_COLUMNS$}{:>PHASE_COLUMNS$}{:>PHASE_COLUMNS$}",
-        "", "without paceline", "with paceline"
-    );
-    vec![
-        style.bold(heading.trim_end()),
-        row("quota used, once warmed up", &quota),
-        row("429s from the provider", &|score| {
-            grouped(score.refused_429)
-        }),
-        row("requests answered", &|score| grouped(score.answered)),
-        row("requests lost", &|score| grouped(score.lost)),
-        row("under way", &|score| grouped(score.under_way)),
-        row("tokens of what was answered", &|score| {
-            grouped(score.tokens_answered)
-        }),
-        row("chat questions lost", &|score| {
-            format!(
-                "{} of {}",
-                grouped(score.chat_lost),
-                grouped(score.chat_asked)
-            )
-        }),
-        row("chat wait (answered), median", &|score| {
-            wait(score.chat_wait_p50_ms)
-        }),
-        row("chat wait (answered), 95th %", &|score| {
-            wait(score.chat_wait_p95_ms)
-        }),
-        row("batch tokens, weight 1", &|score| {
-            grouped(score.batch_a_tokens)
-        }),
-        row("batch tokens, weight 3", &|score| {
-            grouped(score.batch_b_tokens)
-        }),
-        row("ratio of the two", &ratio),
-    ]
+fn clock(report: &Report) -> String {
+    let seconds = |time: Duration| time.as_secs();
+    format!(
+        "{:>3} s of {} s",
+        seconds(report.elapsed),
+        seconds(report.length)
+    )
 }
+
+/// All contestants side by side.
+fn table(standings: &[Standing], style: Style) -> Vec<String> {
+    let line = |label: &str, cell: &dyn Fn(&Standing) -> String| {
+        let cells: String = standings
+            .iter()
+            .map(|standing| format!("{:>CONTESTANT_COLUMNS$}", cell(standing)))
+            .collect();
+        format!("{label:<LABEL_COLUMNS$}{cells}")
+    };
+    let mut lines = vec![style.bold(&line("", &|standing| standing.name.to_owned()))];
+    lines.extend(
+        ROWS.iter()
+            .map(|(label, cell)| line(label, &|standing| cell(&standing.score))),
+    );
+    lines
+}
+
+/// The label of a row, and what it says of one contestant.
+type Row = (&'static str, fn(&Score) -> String);
+
+const ROWS: [Row; 12] = [
+    ("quota used, once warmed up", quota),
+    ("429s from the provider", |score| grouped(score.refused_429)),
+    ("requests answered", |score| grouped(score.answered)),
+    ("requests lost", |score| grouped(score.lost)),
+    ("under way", |score| grouped(score.under_way)),
+    ("tokens of what was answered", |score| {
+        grouped(score.tokens_answered)
+    }),
+    ("chat questions lost", |score| {
+        let [lost, asked] = [score.chat_lost, score.chat_asked].map(grouped);
+        format!("{lost} of {asked}")
+    }),
+    ("chat wait (answered), median", |score| {
+        wait(score.chat_wait_p50_ms)
+    }),
+    ("chat wait (answered), 95th %", |score| {
+        wait(score.chat_wait_p95_ms)
+    }),
+    ("batch tokens, weight 1", |score| {
+        grouped(score.batch_a_tokens)
+    }),
+    ("batch tokens, weight 3", |score| {
+        grouped(score.batch_b_tokens)
+    }),
+    ("ratio of the two", ratio),
+];
 
 fn quota(score: &Score) -> String {
     let used = score.quota_used;
@@ -220,52 +184,42 @@ fn wrap(text: &str, columns: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::report::tests::report;
     use super::*;
-
-    fn score() -> Score {
-        Score {
-            quota_used: Some(0.987),
-            refused_429: 1_204,
-            answered: 130,
-            lost: 310,
-            under_way: 24,
-            chat_asked: 40,
-            chat_lost: 12,
-            chat_wait_p50_ms: Some(350),
-            chat_wait_p95_ms: None,
-            tokens_answered: 40_000,
-            batch_a_tokens: 8_000,
-            batch_b_tokens: 24_400,
-        }
-    }
 
     #[test]
     fn every_line_fits_eighty_columns() {
-        let scene = Scene::paced(Duration::from_secs(53), Limits::Learned, score());
-        let mut lines = scene.frame(Duration::from_secs(9), &score(), Style::default());
-        lines.extend(title(80, Style::default()));
-        lines.extend(conclusion(
-            Limits::Learned,
-            &score(),
-            &score(),
-            Style::default(),
-        ));
-        for line in lines {
+        let style = Style::default();
+        let page = Some("http://127.0.0.1:65535/");
+        let mut shown = title(80, Limits::Learned, page, style);
+        shown.extend(title(80, Limits::Configured, None, style));
+        shown.extend(frame(&report(9), style));
+        shown.extend(conclusion(&report(53), style));
+        for line in shown {
             assert!(line.chars().count() <= 80, "{line:?}");
+        }
+        for line in lines(&report(53)) {
+            assert!(line.chars().count() <= 120, "{line:?}");
         }
     }
 
     #[test]
-    fn the_table_sets_the_phases_side_by_side() {
-        let lines = table(&score(), Some(&score()), Style::default());
+    fn the_table_sets_the_contestants_side_by_side() {
+        let lines = table(&report(9).standings, Style::default());
+        assert_eq!(
+            lines[0],
+            "                                 retries only       fixed rate         paceline"
+        );
         assert_eq!(
             lines[2],
-            "429s from the provider                         1,204                   1,204"
+            "429s from the provider                  1,204              120                0"
         );
-        let alone = table(&score(), None, Style::default());
-        assert_eq!(
-            alone[12].trim_end(),
-            "ratio of the two                             1 : 3.0"
-        );
+    }
+
+    #[test]
+    fn the_verdict_follows_the_figures() {
+        let shown = conclusion(&report(53), Style::default()).join("\n");
+        assert!(shown.contains("With paceline, nothing was refused and nothing was lost."));
+        assert!(shown.ends_with("it learned them from the provider's answers."));
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use super::board::Board;
 use super::dice::Dice;
+use super::fixed_rate::FixedRate;
 use super::sdk;
 
 /// The one model, and so the one limit pool.
@@ -91,12 +92,14 @@ impl Tenant {
     }
 }
 
-/// Where requests go.
-#[derive(Clone, Copy, Debug)]
+/// Where requests go, and how.
+#[derive(Clone, Debug)]
 pub(super) struct Route {
     pub(super) address: SocketAddr,
     /// Whether a gateway is there, which is told who asks.
-    pub(super) paced: bool,
+    pub(super) names_tenant: bool,
+    /// What every attempt waits for before it is made.
+    pub(super) limiter: Option<Arc<FixedRate>>,
 }
 
 /// One request, ready to be made as often as need be.
@@ -110,7 +113,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    fn new(tenant: Tenant, route: Route, number: u64) -> Self {
+    fn new(tenant: Tenant, route: &Route, number: u64) -> Self {
         let size = tenant.size();
         let opening = format!("{} question {number}: ", tenant.name());
         let prompt: String = opening
@@ -126,13 +129,20 @@ impl Job {
         Self {
             tenant,
             charge_tokens: size.charge_tokens(),
-            route,
+            route: route.clone(),
             body: Bytes::from(body.to_string()),
         }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.route.address
+    }
+
+    /// Waits until an attempt may be made.
+    pub(super) async fn turn(&self) {
+        if let Some(limiter) = &self.route.limiter {
+            limiter.turn(self.charge_tokens).await;
+        }
     }
 
     pub(super) fn request(&self) -> Request<Full<Bytes>> {
@@ -145,7 +155,7 @@ impl Job {
         };
         set(header::CONTENT_TYPE.as_str(), "application/json");
         set(header::AUTHORIZATION.as_str(), "Bearer sk-demo");
-        if self.route.paced {
+        if self.route.names_tenant {
             set("x-paceline-tenant", self.tenant.name());
             set("x-paceline-priority", self.tenant.priority());
         }
@@ -159,12 +169,12 @@ pub(super) struct Workload(JoinSet<()>);
 
 impl Workload {
     /// Starts all tenants; they ask the same in every run.
-    pub(super) fn start(route: Route, board: &Arc<Board>) -> Self {
+    pub(super) fn start(route: &Route, board: &Arc<Board>) -> Self {
         let mut tasks = JoinSet::new();
-        tasks.spawn(chat(route, Arc::clone(board)));
+        tasks.spawn(chat(route.clone(), Arc::clone(board)));
         for worker in 0..BACKLOG {
             for tenant in [Tenant::BatchA, Tenant::BatchB] {
-                tasks.spawn(batch(tenant, route, worker, Arc::clone(board)));
+                tasks.spawn(batch(tenant, route.clone(), worker, Arc::clone(board)));
             }
         }
         Self(tasks)
@@ -183,7 +193,7 @@ async fn chat(route: Route, board: Arc<Board>) {
     for number in 0.. {
         sleep(dice.gap(CHAT_GAP)).await;
         let mut dice = Dice::new(1_000 + number);
-        let job = Job::new(Tenant::Chat, route, number);
+        let job = Job::new(Tenant::Chat, &route, number);
         let board = Arc::clone(&board);
         questions.spawn(async move { sdk::ask(job, &board, &mut dice).await });
         while questions.try_join_next().is_some() {}
@@ -194,7 +204,7 @@ async fn chat(route: Route, board: Arc<Board>) {
 async fn batch(tenant: Tenant, route: Route, worker: u64, board: Arc<Board>) {
     let mut dice = Dice::new(worker + 100 * u64::from(tenant.weight()));
     for number in 0.. {
-        let job = Job::new(tenant, route, number * BACKLOG + worker);
+        let job = Job::new(tenant, &route, number * BACKLOG + worker);
         sdk::ask(job, &board, &mut dice).await;
     }
 }
