@@ -18,6 +18,7 @@ mod workload;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
@@ -103,10 +104,12 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
 
 /// Ends well at Ctrl-C: dropping the race closes its ports and removes its folder.
 async fn perform(args: &DemoArgs) -> Result<(), Failure> {
+    // Listened for from the start to the end: one that comes between the race and the wait counts.
+    let mut interrupted = pin!(ctrl_c());
     let (report, page) = tokio::select! {
         played = play(args) => played?,
-        pressed = ctrl_c() => {
-            pressed?;
+        heard = &mut interrupted => {
+            heard?;
             return Err(Failure::quiet(exit::INTERRUPTED));
         }
     };
@@ -114,7 +117,7 @@ async fn perform(args: &DemoArgs) -> Result<(), Failure> {
         if args.page {
             let stays = format!("The page stays at {} until Ctrl-C.", page.url());
             Terminal::stdout().line(&stays)?;
-            ctrl_c().await?;
+            interrupted.await?;
         }
         page.close().await;
     }

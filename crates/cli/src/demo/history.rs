@@ -10,22 +10,34 @@ use serde::Serialize;
 pub(super) struct History {
     charged_tokens: Vec<u64>,
     refused_429: Vec<u64>,
-    /// The counters at the last reading.
     #[serde(skip)]
-    seen: (u64, u64),
+    last: Reading,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    at: Duration,
+    charged_tokens: u64,
+    refused_429: u64,
 }
 
 impl History {
-    /// Takes a reading; what was counted since the last one falls into the second that it ends in.
-    pub(super) fn sample(&mut self, elapsed: Duration, length: Duration, counters: &Counters) {
-        // What the very last reading finds belongs to the last second.
-        let last = length.as_secs().saturating_sub(1);
-        let second = usize::try_from(elapsed.as_secs().min(last)).unwrap_or(usize::MAX);
-        let (charged, refused) = (counters.charged.tokens, counters.refused_in_total());
-        let (charged_before, refused_before) =
-            std::mem::replace(&mut self.seen, (charged, refused));
-        add(&mut self.charged_tokens, second, charged - charged_before);
-        add(&mut self.refused_429, second, refused - refused_before);
+    /// Takes a reading; what was counted since the last one falls into the second of that one.
+    pub(super) fn sample(&mut self, elapsed: Duration, counters: &Counters) {
+        let now = Reading {
+            at: elapsed,
+            charged_tokens: counters.charged.tokens,
+            refused_429: counters.refused_in_total(),
+        };
+        let before = std::mem::replace(&mut self.last, now);
+        let second = usize::try_from(before.at.as_secs()).unwrap_or(usize::MAX);
+        let charged = now.charged_tokens - before.charged_tokens;
+        add(&mut self.charged_tokens, second, charged);
+        add(
+            &mut self.refused_429,
+            second,
+            now.refused_429 - before.refused_429,
+        );
     }
 }
 
@@ -49,16 +61,17 @@ mod tests {
         for (elapsed_ms, charged, refused) in [
             (0, 500, 0),
             (900, 1_500, 2),
-            (1_100, 2_000, 2),
-            (4_000, 2_500, 7),
+            (1_000, 1_500, 3),
+            (4_000, 2_000, 3),
+            (4_900, 2_500, 7),
             (5_100, 3_000, 8),
         ] {
             counters.charged.tokens = charged;
             counters.refused.insert("TPM".to_owned(), refused);
             let elapsed = Duration::from_millis(elapsed_ms);
-            history.sample(elapsed, Duration::from_secs(5), &counters);
+            history.sample(elapsed, &counters);
         }
         assert_eq!(history.charged_tokens, [1_500, 500, 0, 0, 1_000]);
-        assert_eq!(history.refused_429, [2, 0, 0, 0, 6]);
+        assert_eq!(history.refused_429, [3, 0, 0, 0, 5]);
     }
 }

@@ -71,7 +71,7 @@ impl Race {
             ticks.tick().await;
             let elapsed = begun.elapsed();
             for runner in &mut self.runners {
-                runner.sample(elapsed, self.length);
+                runner.sample(elapsed);
             }
             let standings = self
                 .runners
@@ -111,10 +111,10 @@ impl Runner {
         Workload::start(self.stage.route(), &self.board)
     }
 
-    fn sample(&mut self, elapsed: Duration, length: Duration) {
+    fn sample(&mut self, elapsed: Duration) {
         let counters = self.stage.counters();
         self.meter.sample(elapsed, counters.charged.tokens);
-        self.history.sample(elapsed, length, &counters);
+        self.history.sample(elapsed, &counters);
     }
 
     fn standing(&self, limits: Limits) -> Standing {

@@ -162,17 +162,19 @@ function render(race) {
   const seconds = race.elapsed_ms / 1000;
   const length = race.length_ms / 1000;
   const limit = race.quota.tokens_per_minute / 60;
+  const atOnce = limit * race.quota.enforced_in_pieces_of_s;
   const refused = race.standings.flatMap((standing) => standing.per_second.refused_429);
   const scale = {
     seconds: length,
     limit,
-    tokens: limit * race.quota.enforced_in_pieces_of_s,
+    // The most that a second can hold: what may go at once, and what comes back meanwhile.
+    tokens: atOnce + limit,
     refused: refused.reduce((most, value) => Math.max(most, value), 10),
   };
   find("#clock").value = seconds / length;
   write(find("#seconds"), `${Math.floor(seconds)} of ${Math.floor(length)} s`);
   // What may go at once at the start comes on top of the rate.
-  const possible = limit * length + scale.tokens;
+  const possible = limit * length + atOnce;
   race.standings.forEach((standing, index) => show(lanes[index], standing, possible, scale));
   ROWS.forEach(([, cell], row) => {
     race.standings.forEach(({ score }, column) => write(rows[row][column], cell(score)));
