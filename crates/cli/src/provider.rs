@@ -172,6 +172,8 @@ async fn serve(settings: SimulatorSettings) -> Result<(), Failure> {
         .map(|quota| format!("{} {quota}", grouped(quota.amount)))
         .collect();
     let simulator = Simulator::start(settings).await.map_err(refused)?;
+    // Before anybody is told where it is, and may end it.
+    let ended = ended()?;
     let mut terminal = Terminal::stdout();
     let limits = if quotas.is_empty() {
         "none".to_owned()
@@ -182,7 +184,7 @@ async fn serve(settings: SimulatorSettings) -> Result<(), Failure> {
     terminal.line(&format!(
         "simulated provider on {base_url}; limits: {limits}"
     ))?;
-    ended().await?;
+    ended.await;
     let counters = simulator.state().counters;
     simulator.shutdown().await;
     terminal.line(&format!(
@@ -200,15 +202,18 @@ fn refused(error: StartError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn ended() -> Result<(), Failure> {
+/// Catches SIGINT and SIGTERM from now on; what is returned waits for one of them.
+fn ended() -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let cannot = |error| Failure::other(format!("cannot wait for signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result.map_err(cannot),
-        _ = terminate.recv() => Ok(()),
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 #[cfg(test)]
