@@ -52,6 +52,19 @@ impl BoundClass {
         UPPER_BOUNDS.get(self.index()).copied()
     }
 
+    /// The name that the admin plane uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UpTo256 => "up_to_256",
+            Self::UpTo1024 => "up_to_1024",
+            Self::UpTo4096 => "up_to_4096",
+            Self::UpTo16384 => "up_to_16384",
+            Self::Above16384 => "above_16384",
+            Self::Unbounded => "unbounded",
+        }
+    }
+
     pub(super) const fn index(self) -> usize {
         self as usize
     }
