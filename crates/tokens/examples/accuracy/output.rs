@@ -61,11 +61,11 @@ struct Score {
 }
 
 pub(crate) fn print() {
-    println!("\n| answers | max_tokens | 95 % quantile of all so far | | learned | |");
-    println!("|---|---|---|---|---|---|");
     println!(
-        "| | set aside | covered, worst {ROW} | set aside | covered, worst {ROW} | set aside |"
+        "\n| answers | max_tokens: set aside | all so far: covered, worst {ROW} | set aside | \
+         learned: covered, worst {ROW} | set aside |"
     );
+    println!("|---|---|---|---|---|---|");
     for (name, length) in TRAFFIC {
         let [bound, past, learned] = scores(length);
         println!(
