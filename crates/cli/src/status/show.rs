@@ -159,6 +159,7 @@ fn calls(calls: &[WaitingCall]) -> Vec<String> {
         ("tenant", Side::Left),
         ("priority", Side::Left),
         ("tokens", Side::Right),
+        ("answer", Side::Right),
         ("request", Side::Left),
     ]);
     for call in calls {
@@ -171,6 +172,10 @@ fn calls(calls: &[WaitingCall]) -> Vec<String> {
             plain(&call.tenant),
             plain(&call.priority),
             grouped(call.estimated_tokens),
+            match call.expected_output_tokens {
+                0 => "?".to_owned(),
+                expected => grouped(expected),
+            },
             plain(&call.request_id),
         ]);
     }

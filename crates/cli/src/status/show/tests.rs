@@ -87,8 +87,8 @@ pool default: 2 of 8 running, 12 waiting, 250 ms between two launches, 3 request
   45,000  of 60,000 tokens a minute  ████████████░░░░  75 %  learned, unknown, clear in 45 s, hit in 12 s
   tokens so far: 1,000 reserved, 700 spent, 100 given back, 200 open, 50 beyond what was reserved
 
-  pool     place  starts in  waits for          waited  tenant     priority  tokens  request
-  default      1     400 ms  tokens per minute    12 s  batch\u{fffd}[2J  batch      1,600  pl-1
+  pool     place  starts in  waits for          waited  tenant     priority  tokens  answer  request
+  default      1     400 ms  tokens per minute    12 s  batch\u{fffd}[2J  batch      1,600     240  pl-1
   ... and 11 more";
     assert_eq!(text, expected);
 }
