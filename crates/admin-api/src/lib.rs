@@ -3,8 +3,10 @@
 //! Shared by the gateway that answers and the programs that ask. Knows no web framework and no
 //! store. Durations are whole milliseconds, amounts whole units; names end in their unit.
 
+mod estimates;
 mod limits;
 mod queue;
 
+pub use estimates::{Estimates, EstimatorError, InputEstimate, OutputEstimate};
 pub use limits::{CoolDown, LimitState, PoolState, RateLimits, TokenTotals};
 pub use queue::{QueueStatus, TierDepth, WaitingCall};

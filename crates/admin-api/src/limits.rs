@@ -24,6 +24,9 @@ pub struct PoolState {
     pub spacing_ms: u64,
     /// Requests waiting.
     pub waiting: u64,
+    /// Requests a minute by which the queue grows once a limit is hit, at the present demand.
+    #[serde(default)]
+    pub queue_growth_per_minute: f64,
     /// While the limits are unknown: the most that may run at once.
     pub probe_concurrency: Option<u32>,
     /// A pause after a refusal by the provider.
@@ -49,6 +52,13 @@ pub struct LimitState {
     pub clear_in_ms: u64,
     /// `configured` or `learned`.
     pub source: String,
+    /// Time until the limit is hit at the present demand: 0 where it holds requests back now,
+    /// `None` where the demand does not reach it.
+    #[serde(default)]
+    pub hit_in_ms: Option<u64>,
+    /// The present demand over what the limit lets through: above 1 it cannot be met.
+    #[serde(default)]
+    pub demand_ratio: f64,
 }
 
 /// A pause after a refusal by the provider.

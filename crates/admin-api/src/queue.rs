@@ -50,4 +50,8 @@ pub struct WaitingCall {
     pub model: String,
     /// Tokens that the provider is expected to charge at admission.
     pub estimated_tokens: u64,
+    /// Tokens that the answer will probably have, as learned from others like it; 0 where nothing
+    /// is known.
+    #[serde(default)]
+    pub expected_output_tokens: u64,
 }

@@ -1,6 +1,7 @@
 //! `paceline status`: what a running gateway is doing.
 
 mod ask;
+mod estimates;
 mod show;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   paceline status
   paceline status --address http://127.0.0.1:4200
+  paceline status --estimates
   PACELINE_ADMIN_TOKEN=... paceline status --address http://10.0.0.5:4101 --json
 
 Exit codes: 6 when no gateway answers there, 7 when the admin token is missing or wrong.";
@@ -43,6 +45,9 @@ pub(crate) struct StatusArgs {
     /// Waiting requests to show
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     calls: usize,
+    /// Show the error of token estimates and the length of answers too
+    #[arg(long)]
+    estimates: bool,
     /// Print what the gateway answers, as one JSON object
     #[arg(long)]
     json: bool,
@@ -61,7 +66,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<(), Failure> {
         .load(environment)
         .or_else(|problems| explain(&problems))?;
     let gateway = Gateway::find(args.address.as_deref(), &loaded.settings)?;
-    let state = runtime::on_this_thread()?.block_on(gateway.ask(args.calls))?;
+    let state = runtime::on_this_thread()?.block_on(gateway.ask(args.calls, args.estimates))?;
     let mut terminal = Terminal::stdout();
     if args.json {
         let text = serde_json::to_string_pretty(&state)

@@ -56,6 +56,8 @@ pub(crate) struct Exchange {
     pub(crate) limited_by: Option<Binding>,
     /// What the request was charged at admission.
     pub(crate) estimated_tokens: u64,
+    /// How long the answer will probably be; 0 where nothing is known of it.
+    pub(crate) expected_output_tokens: u64,
     /// What the input-token estimate was made from.
     pub(crate) estimate: Option<EstimateInput>,
     pub(crate) attempts: u32,
@@ -87,6 +89,7 @@ impl Exchange {
             waited: Duration::ZERO,
             limited_by: None,
             estimated_tokens: 0,
+            expected_output_tokens: 0,
             estimate: None,
             attempts: 0,
             unsent: 0,

@@ -21,8 +21,18 @@ pub(crate) struct HotMetrics {
     pub(crate) queue_wait_seconds: [Histogram; 3],
     /// By [`Estimator::ALL`].
     pub(crate) estimate_error: [Histogram; Estimator::ALL.len()],
+    pub(crate) output_predictions: PredictionCounters,
     pub(crate) usage: UsageCounters,
     endpoints: Vec<EndpointMetrics>,
+}
+
+/// Predictions of the length of answers, by what became of them.
+#[derive(Debug)]
+pub(crate) struct PredictionCounters {
+    pub(crate) covered: Counter,
+    pub(crate) exceeded: Counter,
+    /// Too little was known to predict.
+    pub(crate) none: Counter,
 }
 
 /// Tokens that the provider reported, by kind.
@@ -51,6 +61,11 @@ impl HotMetrics {
                 .map(|tier| metrics.queue_wait_seconds.of(&[tier.name()])),
             estimate_error: Estimator::ALL
                 .map(|estimator| metrics.estimate_error.of(&[estimator.name()])),
+            output_predictions: PredictionCounters {
+                covered: metrics.output_predictions.of(&["covered"]),
+                exceeded: metrics.output_predictions.of(&["exceeded"]),
+                none: metrics.output_predictions.of(&["none"]),
+            },
             usage: UsageCounters {
                 input: metrics.usage_tokens.of(&["input"]),
                 cached_input: metrics.usage_tokens.of(&["cached_input"]),

@@ -2,11 +2,29 @@
 
 use paceline_provider::{RequestFacts, Usage};
 use paceline_tokens::{
-    Estimate, EstimateInput, Estimator, Family, ImageDetail, OutputKey, TextProfile,
-    image_tokens_of_unknown_size,
+    Estimate, EstimateInput, Estimator, Family, ImageDetail, OutputKey, OutputPrediction,
+    PredictionSource, TextProfile, image_tokens_of_unknown_size,
 };
 
 use crate::shared::{Live, Shared};
+
+/// What a request will probably use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    /// Tokens to allow for.
+    pub(crate) estimate: Estimate,
+    output: OutputPrediction,
+}
+
+impl Expected {
+    /// How long the answer will probably be; 0 where nothing is known of it.
+    pub(crate) fn output_tokens(&self) -> u64 {
+        match self.output.source {
+            PredictionSource::Default => 0,
+            _ => self.output.typical_tokens,
+        }
+    }
+}
 
 /// Tool calls and searches bring text that the caller did not send.
 fn is_grounded(facts: &RequestFacts<'_>) -> bool {
@@ -64,21 +82,21 @@ impl Shared {
         endpoint: &str,
         estimator: Estimator,
         input: &EstimateInput,
-    ) -> Estimate {
+    ) -> Expected {
         let learned = self.learned.lock();
         let mut estimate = learned.calibrations.estimate(model, estimator, input);
+        let key = OutputKey {
+            model,
+            route: endpoint,
+            max_output_tokens: input.max_output_tokens,
+        };
+        let output = learned
+            .output_lengths
+            .predict(key, input.default_output_tokens);
         if input.max_output_tokens.is_none() {
-            let key = OutputKey {
-                model,
-                route: endpoint,
-                max_output_tokens: None,
-            };
-            let predicted = learned
-                .output_lengths
-                .predict(key, input.default_output_tokens);
-            estimate.output_tokens = predicted.high_tokens;
+            estimate.output_tokens = output.high_tokens;
         }
-        estimate
+        Expected { estimate, output }
     }
 
     /// Takes in what an answer used.
@@ -95,19 +113,44 @@ impl Shared {
             route: endpoint,
             max_output_tokens: input.max_output_tokens,
         };
-        learned.output_lengths.observe(key, usage.output_tokens);
+        let made = learned.output_lengths.observe(key, usage.output_tokens);
         drop(learned);
         self.measure_estimates(input, usage.input_tokens);
+        self.measure_output(&made, usage.output_tokens);
     }
 
     /// Every estimator's error is measured on every answer, whichever is in use.
     fn measure_estimates(&self, input: &EstimateInput, actual_tokens: u64) {
         for (estimator, histogram) in Estimator::ALL.iter().zip(&self.hot.estimate_error) {
             let estimated = estimator.estimate(input).input_tokens;
-            // Token counts fit a double exactly.
-            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-            let error = estimated.abs_diff(actual_tokens) as f64 / actual_tokens as f64;
-            histogram.observe(error);
+            histogram.observe(relative_error(estimated, actual_tokens));
         }
     }
+
+    /// Judges a prediction of the answer's length that was made before the answer was learned from.
+    fn measure_output(&self, made: &OutputPrediction, actual_tokens: u64) {
+        let counters = &self.hot.output_predictions;
+        if made.source == PredictionSource::Default {
+            counters.none.inc();
+            return;
+        }
+        if actual_tokens <= made.high_tokens {
+            counters.covered.inc();
+        } else {
+            counters.exceeded.inc();
+        }
+        if actual_tokens > 0 {
+            let error = relative_error(made.typical_tokens, actual_tokens);
+            self.metrics.output_error.observe(error);
+        }
+    }
+}
+
+/// The size of the error as a fraction of the truth.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts are far below 2^52, where a double is exact"
+)]
+fn relative_error(estimated_tokens: u64, actual_tokens: u64) -> f64 {
+    estimated_tokens.abs_diff(actual_tokens) as f64 / actual_tokens as f64
 }

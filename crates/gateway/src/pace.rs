@@ -1,11 +1,16 @@
 //! Waiting for a turn: limit pools, their queues, and the guards that settle what was reserved.
 
 mod convert;
+mod demand;
+mod forecast;
+mod hits;
 mod lease;
 mod pool;
 mod registry;
 
 pub(crate) use convert::{charge_rule, limiter_metric, observation, tier};
+pub(crate) use forecast::{LimitForecast, PoolForecast, forecast};
+pub(crate) use hits::{count_hit, window_label};
 pub(crate) use lease::Lease;
 pub(crate) use pool::{Acquired, Pool, Turn, WaitingRequest};
 pub(crate) use registry::{PoolKey, Registry};

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::body::{ReplyBody, UpstreamBody};
 use crate::exchange::{Ending, Exchange};
-use crate::pace::{Acquired, Lease, PoolKey, Turn, WaitingRequest, tier};
+use crate::pace::{Acquired, Lease, PoolKey, Turn, WaitingRequest, count_hit, tier};
 use crate::respond::Problem;
 use crate::serve::own_headers;
 use crate::serve::send::{ERROR_BYTES_MAX, read_bounded};
@@ -131,9 +131,12 @@ async fn turn(
         tenant: Arc::clone(&caller.tenant),
         session: caller.session.clone(),
         model,
+        expected_output_tokens: 0,
     };
     let refused = |refusal| (Problem::refusal(&refusal, pool.name()), Ending::Refused);
-    match pool.acquire(asked, who) {
+    let acquired = pool.acquire(asked, who);
+    count_hit(&worker.shared.metrics, pool.name(), &acquired);
+    match acquired {
         Acquired::Now(lease) => Ok(lease),
         Acquired::Refused(refusal) => Err(refused(refusal)),
         Acquired::Later(wait, _) => match wait.await {

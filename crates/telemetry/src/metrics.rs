@@ -114,6 +114,12 @@ pub struct DomainGauges {
     pub limit_used: Bounded<FloatGauge>,
     /// See [`names::LIMIT_UTILISATION`].
     pub limit_utilisation: Bounded<FloatGauge>,
+    /// See [`names::LIMIT_DEMAND`].
+    pub limit_demand: Bounded<FloatGauge>,
+    /// See [`names::LIMIT_HIT_IN`].
+    pub limit_hit_in: Bounded<FloatGauge>,
+    /// See [`names::QUEUE_GROWTH`].
+    pub queue_growth: Bounded<FloatGauge>,
     /// See [`names::CONCURRENCY`].
     pub concurrency: Bounded<FloatGauge>,
     /// See [`names::NEXT_LAUNCH`].
@@ -131,6 +137,9 @@ impl DomainGauges {
             &self.limit_amount,
             &self.limit_used,
             &self.limit_utilisation,
+            &self.limit_demand,
+            &self.limit_hit_in,
+            &self.queue_growth,
             &self.concurrency,
             &self.next_launch,
             &self.cool_down_seconds,
@@ -156,6 +165,8 @@ pub struct Metrics {
     pub queue_wait_seconds: Bounded<Histogram, BoundsConstructor>,
     /// See [`names::DEFERRALS`].
     pub deferrals: Bounded<Counter>,
+    /// See [`names::LIMIT_HITS`].
+    pub limit_hits: Bounded<Counter>,
     /// See [`names::TOKENS`].
     pub tokens: Bounded<Counter>,
     /// Gauges of the limit pools.
@@ -166,6 +177,12 @@ pub struct Metrics {
     pub estimate_error: Bounded<Histogram, BoundsConstructor>,
     /// See [`names::ESTIMATE_BIAS`].
     pub estimate_bias: Bounded<FloatGauge>,
+    /// See [`names::OUTPUT_PREDICTIONS`].
+    pub output_predictions: Bounded<Counter>,
+    /// See [`names::OUTPUT_ERROR`].
+    pub output_error: Histogram,
+    /// See [`names::OUTPUT_COVERAGE`].
+    pub output_coverage: Bounded<FloatGauge>,
     /// See [`names::USAGE_TOKENS`].
     pub usage_tokens: Bounded<Counter>,
     /// See [`names::UPSTREAM_FIRST_BYTE_SECONDS`].
@@ -216,11 +233,15 @@ impl Metrics {
             requests_in_flight: family(register, names::REQUESTS_IN_FLIGHT),
             queue_wait_seconds: histograms(register, names::QUEUE_WAIT_SECONDS, SECONDS),
             deferrals: family(register, names::DEFERRALS),
+            limit_hits: family(register, names::LIMIT_HITS),
             tokens: family(register, names::TOKENS),
             domains: domain_gauges(register),
             spacing_delay_seconds: seconds(register, names::SPACING_DELAY_SECONDS),
             estimate_error: histograms(register, names::ESTIMATE_ERROR, RATIOS),
             estimate_bias: family(register, names::ESTIMATE_BIAS),
+            output_predictions: family(register, names::OUTPUT_PREDICTIONS),
+            output_error: single(register, names::OUTPUT_ERROR, Bounds(RATIOS).new_metric()),
+            output_coverage: family(register, names::OUTPUT_COVERAGE),
             usage_tokens: family(register, names::USAGE_TOKENS),
             upstream_first_byte_seconds: histograms(
                 register,
@@ -260,6 +281,9 @@ fn domain_gauges(registry: &mut Registry) -> DomainGauges {
         limit_amount: family(registry, names::LIMIT_AMOUNT),
         limit_used: family(registry, names::LIMIT_USED),
         limit_utilisation: family(registry, names::LIMIT_UTILISATION),
+        limit_demand: family(registry, names::LIMIT_DEMAND),
+        limit_hit_in: family(registry, names::LIMIT_HIT_IN),
+        queue_growth: family(registry, names::QUEUE_GROWTH),
         concurrency: family(registry, names::CONCURRENCY),
         next_launch: family(registry, names::NEXT_LAUNCH),
         cool_down_seconds: family(registry, names::COOL_DOWN_SECONDS),
@@ -339,6 +363,8 @@ mod tests {
         for counters in [
             &metrics.requests,
             &metrics.deferrals,
+            &metrics.limit_hits,
+            &metrics.output_predictions,
             &metrics.tokens,
             &metrics.usage_tokens,
             &metrics.refusals,
@@ -363,6 +389,10 @@ mod tests {
             &domains.limit_amount,
             &domains.limit_used,
             &domains.limit_utilisation,
+            &domains.limit_demand,
+            &domains.limit_hit_in,
+            &domains.queue_growth,
+            &metrics.output_coverage,
             &domains.concurrency,
             &domains.next_launch,
             &domains.cool_down_seconds,

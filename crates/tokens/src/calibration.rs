@@ -1,14 +1,18 @@
 //! Learning from reported usage how far the estimates for each model are off.
 
 mod error_stats;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub use error_stats::ErrorStats;
+pub(crate) use error_stats::ErrorStatsState;
+pub use state::CalibrationsState;
 
 use std::collections::HashMap;
 
 use crate::estimate::scale;
+use crate::state::is_keepable;
 use crate::{Estimate, EstimateInput, Estimator};
 
 /// One, in parts per million.
@@ -30,6 +34,9 @@ pub struct CorrectionPpm(u32);
 /// Each estimate is judged as it stood before its own observation was learned from.
 #[derive(Clone, Debug, Default)]
 pub struct ModelAccuracy {
+    /// Four characters a token and nothing else, which no estimator is: the usual rule of thumb,
+    /// to compare with.
+    pub four_characters: ErrorStats,
     /// [`Estimator::Simple`].
     pub simple: ErrorStats,
     /// [`Estimator::Generous`].
@@ -51,7 +58,7 @@ struct ModelCalibration {
 
 /// Corrections and running errors of the input estimates, per model.
 ///
-/// The number of models is bounded: those beyond it share one entry, so that a caller who makes
+/// The number of models is bounded, and so is the length of their names: those beyond share one entry, so that a caller who makes
 /// up model names costs no memory and disturbs no model that is already known.
 #[derive(Clone, Debug)]
 pub struct Calibrations {
@@ -101,6 +108,8 @@ impl ModelAccuracy {
     fn record(&mut self, input: &EstimateInput, correction: CorrectionPpm, actual_tokens: u64) {
         let estimated = |estimator: Estimator| estimator.estimate(input).input_tokens;
         let calibrated_tokens = estimated(Estimator::Calibrated);
+        self.four_characters
+            .record(input.four_characters_tokens(), actual_tokens);
         self.simple
             .record(estimated(Estimator::Simple), actual_tokens);
         self.generous
@@ -211,14 +220,15 @@ impl Calibrations {
 
     fn entry(&self, model: &str) -> Option<&ModelCalibration> {
         let shared = || {
-            let full = self.models.len() >= self.max_models;
-            (full && self.overflow.observations > 0).then_some(&self.overflow)
+            let stranger = self.models.len() >= self.max_models || !is_keepable(model);
+            (stranger && self.overflow.observations > 0).then_some(&self.overflow)
         };
         self.models.get(model).or_else(shared)
     }
 
     fn entry_mut(&mut self, model: &str) -> &mut ModelCalibration {
-        if !self.models.contains_key(model) && self.models.len() >= self.max_models {
+        let room = self.models.len() < self.max_models && is_keepable(model);
+        if !room && !self.models.contains_key(model) {
             return &mut self.overflow;
         }
         self.models.entry(model.into()).or_default()

@@ -88,6 +88,13 @@ impl EstimateInput {
         self.profile.characters.max(self.profile.bytes.div_ceil(4))
     }
 
+    /// What four characters a token make of the input, without margin or framing.
+    pub(crate) fn four_characters_tokens(&self) -> u64 {
+        self.characters()
+            .div_ceil(4)
+            .saturating_add(self.counted_tokens())
+    }
+
     /// Input that is known to the token.
     const fn counted_tokens(&self) -> u64 {
         self.token_ids.saturating_add(self.image_tokens)

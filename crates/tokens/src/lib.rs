@@ -5,7 +5,8 @@
 //! - [`TextProfile`] counts the bytes of a text by class, at memory speed, and an [`Estimator`]
 //!   turns that into an [`Estimate`] with integer arithmetic. This is what every request gets.
 //! - [`Calibrations`] and [`OutputLengths`] learn from the usage that answers report: how far the
-//!   estimates of each model are off, and how long its answers are.
+//!   estimates of each model are off, and how long its answers are. What they have learned can be
+//!   taken out as plain data and put back in, so that it survives a restart.
 //! - [`count`] and [`count_chat`] run the real tokeniser, where an exact count is worth the time.
 //!
 //! This crate deliberately does not know what a request or an answer looks like on the wire, what
@@ -17,8 +18,9 @@ mod exact;
 mod image;
 mod output_length;
 mod profile;
+mod state;
 
-pub use calibration::{Calibrations, CorrectionPpm, ErrorStats, ModelAccuracy};
+pub use calibration::{Calibrations, CalibrationsState, CorrectionPpm, ErrorStats, ModelAccuracy};
 pub use estimate::{
     COARSE_FEATURES, Estimate, EstimateInput, Estimator, Family, NOTHING_KNOWN_INPUT_TOKENS,
     SHAPED_FEATURES, coarse_features, shaped_features,
@@ -28,6 +30,8 @@ pub use exact::{
 };
 pub use image::{ImageDetail, image_tokens, image_tokens_of_unknown_size};
 pub use output_length::{
-    OutputAccuracy, OutputKey, OutputLengths, OutputPrediction, PredictionSource,
+    BoundClass, OutputAccuracy, OutputEntry, OutputKey, OutputLengths, OutputLengthsState,
+    OutputPrediction, PredictionSource,
 };
 pub use profile::{TextProfile, TextShape};
+pub use state::StateError;

@@ -1,21 +1,24 @@
 //! Learning how long answers are, so that a request without a bound of its own need not reserve
 //! the longest answer that the model could give.
 
+mod accuracy;
+mod class;
+mod group;
 mod histogram;
+mod state;
 #[cfg(test)]
 mod tests;
 
+pub use accuracy::OutputAccuracy;
+pub use class::BoundClass;
+pub use state::OutputLengthsState;
+
 use std::collections::HashMap;
 
-use crate::ErrorStats;
-use histogram::LengthHistogram;
-
-/// Fewer answers than this are no ground to predict from.
-const LEAST_OBSERVATIONS: u64 = 20;
-/// Upper bounds of the classes of `max_output_tokens`; two more hold what is above, and requests
-/// without a bound. Callers who ask for more tend to get more.
-const CLASS_BOUNDS: [u64; 4] = [256, 1_024, 4_096, 16_384];
-const CLASSES: usize = CLASS_BOUNDS.len() + 2;
+use crate::state::is_keepable;
+use accuracy::AccuracyState;
+use class::CLASSES;
+use group::{Group, GroupState};
 
 /// What the length of an answer is looked up by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,89 +55,89 @@ pub struct OutputPrediction {
     pub source: PredictionSource,
 }
 
-/// How well predictions have done.
-#[derive(Clone, Debug, Default)]
-pub struct OutputAccuracy {
-    /// The error of [`OutputPrediction::typical_tokens`].
-    pub typical: ErrorStats,
-    /// Answers that were predicted from observation, not by default.
-    pub predicted: u64,
-    /// Of these, how many were no longer than [`OutputPrediction::high_tokens`]. A sound
-    /// prediction covers about 95 of 100.
-    pub covered: u64,
+/// What is known about one kind of answer, for those who look at it.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputEntry<'a> {
+    /// The model; `None` stands for all models that found no place of their own.
+    pub model: Option<&'a str>,
+    /// The route; `None` stands for all routes of the model together.
+    pub route: Option<&'a str>,
+    /// The class of the callers' own bounds.
+    pub class: BoundClass,
+    /// Answers seen.
+    pub observations: u64,
+    /// What is predicted, before the caller's bound; `None` while too little has been seen.
+    pub prediction: Option<OutputPrediction>,
+    /// How well answers of this kind were predicted.
+    pub accuracy: &'a OutputAccuracy,
 }
 
-/// One histogram per class of bound.
+/// One group per class of bound, made when it is first needed.
 #[derive(Clone, Debug, Default)]
-struct ClassHistograms([LengthHistogram; CLASSES]);
-
-#[derive(Clone, Debug, Default)]
-struct RouteLengths {
-    lengths: ClassHistograms,
-    accuracy: OutputAccuracy,
-}
+struct Classes([Option<Box<Group>>; CLASSES]);
 
 #[derive(Clone, Debug, Default)]
 struct ModelLengths {
-    lengths: ClassHistograms,
-    accuracy: OutputAccuracy,
-    routes: HashMap<Box<str>, RouteLengths>,
+    all: Classes,
+    routes: HashMap<Box<str>, Classes>,
 }
 
 /// Running quantiles of answer lengths per model, route and class of bound.
 ///
-/// The number of models and of routes in all is bounded. A model beyond it shares one entry with
-/// its like; a route beyond it is predicted from its model.
+/// The number of models and of routes in all is bounded, and so is the length of their names. A
+/// model beyond that shares one entry with its like; a route beyond it is predicted from its model.
 #[derive(Clone, Debug)]
 pub struct OutputLengths {
     models: HashMap<Box<str>, ModelLengths>,
     max_entries: usize,
     route_count: usize,
     overflow: ModelLengths,
-    everything: ClassHistograms,
-    total: OutputAccuracy,
+    everything: Classes,
 }
 
-impl OutputAccuracy {
-    fn record(&mut self, prediction: &OutputPrediction, actual_tokens: u64) {
-        if prediction.source == PredictionSource::Default {
-            return;
-        }
-        self.typical
-            .record(prediction.typical_tokens, actual_tokens);
-        self.predicted += 1;
-        self.covered += u64::from(actual_tokens <= prediction.high_tokens);
-    }
-}
-
-impl ClassHistograms {
-    fn class(max_output_tokens: Option<u64>) -> usize {
-        max_output_tokens.map_or(CLASSES - 1, |max| {
-            CLASS_BOUNDS.partition_point(|&bound| max > bound)
-        })
-    }
-
-    fn record(&mut self, max_output_tokens: Option<u64>, tokens: u64) {
-        if let Some(histogram) = self.0.get_mut(Self::class(max_output_tokens)) {
-            histogram.record(tokens);
-        }
-    }
-
-    fn predict(
-        &self,
-        max_output_tokens: Option<u64>,
-        source: PredictionSource,
-    ) -> Option<OutputPrediction> {
-        let histogram = self.0.get(Self::class(max_output_tokens))?;
-        if histogram.observations() < LEAST_OBSERVATIONS {
-            return None;
-        }
+impl OutputPrediction {
+    fn bounded(self, max_output_tokens: Option<u64>) -> Self {
         let most = max_output_tokens.unwrap_or(u64::MAX);
-        Some(OutputPrediction {
-            typical_tokens: histogram.quantile(50).min(most),
-            high_tokens: histogram.quantile(95).min(most),
-            source,
-        })
+        Self {
+            typical_tokens: self.typical_tokens.min(most),
+            high_tokens: self.high_tokens.min(most),
+            ..self
+        }
+    }
+}
+
+impl Classes {
+    fn get(&self, class: BoundClass) -> Option<&Group> {
+        self.0.get(class.index())?.as_deref()
+    }
+
+    fn get_mut(&mut self, class: BoundClass) -> Option<&mut Group> {
+        let place = self.0.get_mut(class.index())?;
+        Some(place.get_or_insert_default())
+    }
+
+    fn predict(&self, class: BoundClass, source: PredictionSource) -> Option<OutputPrediction> {
+        self.get(class)?.predict(source)
+    }
+
+    fn observe(&mut self, class: BoundClass, made: &OutputPrediction, tokens: u64) {
+        if let Some(group) = self.get_mut(class) {
+            group.accuracy.record(made, tokens);
+            group.observe(tokens);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (BoundClass, &Group)> {
+        let groups = BoundClass::ALL.iter().zip(&self.0);
+        groups.filter_map(|(class, group)| Some((*class, group.as_deref()?)))
+    }
+
+    fn accuracy(&self) -> OutputAccuracy {
+        let mut merged = OutputAccuracy::default();
+        for (_, group) in self.iter() {
+            merged.merge(&group.accuracy);
+        }
+        merged
     }
 }
 
@@ -154,8 +157,7 @@ impl OutputLengths {
             max_entries,
             route_count: 0,
             overflow: ModelLengths::default(),
-            everything: ClassHistograms::default(),
-            total: OutputAccuracy::default(),
+            everything: Classes::default(),
         }
     }
 
@@ -163,76 +165,98 @@ impl OutputLengths {
     /// `default_output_tokens`. Never above the caller's own bound.
     #[must_use]
     pub fn predict(&self, key: OutputKey<'_>, default_output_tokens: u64) -> OutputPrediction {
-        let max = key.max_output_tokens;
+        let class = BoundClass::of(key.max_output_tokens);
         let model = self.model(key.model);
         let route = model.and_then(|model| model.routes.get(key.route));
-        let by_default = || {
-            let tokens = default_output_tokens.min(max.unwrap_or(u64::MAX));
-            OutputPrediction {
-                typical_tokens: tokens,
-                high_tokens: tokens,
-                source: PredictionSource::Default,
-            }
-        };
         route
-            .and_then(|route| route.lengths.predict(max, PredictionSource::Route))
-            .or_else(|| model.and_then(|m| m.lengths.predict(max, PredictionSource::Model)))
-            .or_else(|| self.everything.predict(max, PredictionSource::Everything))
-            .unwrap_or_else(by_default)
+            .and_then(|route| route.predict(class, PredictionSource::Route))
+            .or_else(|| model.and_then(|m| m.all.predict(class, PredictionSource::Model)))
+            .or_else(|| self.everything.predict(class, PredictionSource::Everything))
+            .unwrap_or(OutputPrediction {
+                typical_tokens: default_output_tokens,
+                high_tokens: default_output_tokens,
+                source: PredictionSource::Default,
+            })
+            .bounded(key.max_output_tokens)
     }
 
     /// Learns from the output tokens that an answer reported. First judges by them what would
-    /// have been predicted.
-    pub fn observe(&mut self, key: OutputKey<'_>, actual_output_tokens: u64) {
-        let prediction = self.predict(key, 0);
-        let max = key.max_output_tokens;
-        self.total.record(&prediction, actual_output_tokens);
-        self.everything.record(max, actual_output_tokens);
-        let room_for_route = self.route_count < self.max_entries;
-        let known_model = self.models.contains_key(key.model);
-        let model = if known_model || self.models.len() < self.max_entries {
+    /// have been predicted, which it returns.
+    pub fn observe(&mut self, key: OutputKey<'_>, actual_output_tokens: u64) -> OutputPrediction {
+        let made = self.predict(key, 0);
+        let class = BoundClass::of(key.max_output_tokens);
+        self.everything.observe(class, &made, actual_output_tokens);
+        let room_for_route = self.route_count < self.max_entries && is_keepable(key.route);
+        let room_for_model = self.models.len() < self.max_entries && is_keepable(key.model);
+        let model = if room_for_model || self.models.contains_key(key.model) {
             self.models.entry(key.model.into()).or_default()
         } else {
             &mut self.overflow
         };
-        model.accuracy.record(&prediction, actual_output_tokens);
-        model.lengths.record(max, actual_output_tokens);
+        model.all.observe(class, &made, actual_output_tokens);
         if !model.routes.contains_key(key.route) {
             if !room_for_route {
-                return;
+                return made;
             }
             self.route_count += 1;
         }
         let route = model.routes.entry(key.route.into()).or_default();
-        route.accuracy.record(&prediction, actual_output_tokens);
-        route.lengths.record(max, actual_output_tokens);
+        route.observe(class, &made, actual_output_tokens);
+        made
     }
 
     /// How well predictions for a model have done, or `None` for one that was never observed.
     #[must_use]
-    pub fn model_accuracy(&self, model: &str) -> Option<&OutputAccuracy> {
-        self.model(model).map(|model| &model.accuracy)
-    }
-
-    /// How well predictions for a route of a model have done, or `None` for one that is not kept.
-    #[must_use]
-    pub fn route_accuracy(&self, model: &str, route: &str) -> Option<&OutputAccuracy> {
-        self.model(model)?
-            .routes
-            .get(route)
-            .map(|route| &route.accuracy)
+    pub fn model_accuracy(&self, model: &str) -> Option<OutputAccuracy> {
+        self.model(model).map(|model| model.all.accuracy())
     }
 
     /// How well all predictions together have done.
     #[must_use]
-    pub const fn total(&self) -> &OutputAccuracy {
-        &self.total
+    pub fn total(&self) -> OutputAccuracy {
+        self.everything.accuracy()
+    }
+
+    /// The models that are kept apart, in no order.
+    pub fn models(&self) -> impl Iterator<Item = (&str, OutputAccuracy)> {
+        let models = self.models.iter();
+        models.map(|(name, model)| (&**name, model.all.accuracy()))
+    }
+
+    /// Everything that is known, by model, route and class, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = OutputEntry<'_>> {
+        let named = self
+            .models
+            .iter()
+            .map(|(name, model)| (Some(&**name), model));
+        named
+            .chain([(None, &self.overflow)])
+            .flat_map(|(name, model)| {
+                let routes = model.routes.iter();
+                let routes = routes.map(|(route, classes)| (Some(&**route), classes));
+                let sources = routes.chain([(None, &model.all)]);
+                sources.map(move |(route, classes)| (name, route, classes))
+            })
+            .flat_map(|(model, route, classes)| {
+                classes.iter().map(move |(class, group)| OutputEntry {
+                    model,
+                    route,
+                    class,
+                    observations: group.observations(),
+                    prediction: group.predict(match route {
+                        Some(_) => PredictionSource::Route,
+                        None => PredictionSource::Model,
+                    }),
+                    accuracy: &group.accuracy,
+                })
+            })
     }
 
     fn model(&self, model: &str) -> Option<&ModelLengths> {
-        let full = self.models.len() >= self.max_entries;
-        self.models
-            .get(model)
-            .or_else(|| full.then_some(&self.overflow))
+        let shared = || {
+            let stranger = self.models.len() >= self.max_entries || !is_keepable(model);
+            stranger.then_some(&self.overflow)
+        };
+        self.models.get(model).or_else(shared)
     }
 }

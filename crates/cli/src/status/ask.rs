@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
-use paceline_admin_api::{QueueStatus, RateLimits};
+use paceline_admin_api::{Estimates, QueueStatus, RateLimits};
 use paceline_config::{Secret, Settings};
 use paceline_gateway::token_path;
 use serde::Serialize;
@@ -28,6 +28,9 @@ pub(super) struct State {
     pub(super) address: String,
     pub(super) rate_limits: RateLimits,
     pub(super) queue_status: QueueStatus,
+    /// Only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) estimates: Option<Estimates>,
 }
 
 /// A gateway that can be asked.
@@ -55,15 +58,21 @@ impl Gateway {
         })
     }
 
-    /// Asks for limits and queue, with up to `calls` waiting requests.
-    pub(super) async fn ask(&self, calls: usize) -> Result<State, Failure> {
+    /// Asks for limits and queue, with up to `calls` waiting requests, and for what was learned
+    /// about tokens if `estimates` says so.
+    pub(super) async fn ask(&self, calls: usize, estimates: bool) -> Result<State, Failure> {
         let asked = async {
+            let estimates = match estimates {
+                true => Some(self.get("/monitoring/estimates").await?),
+                false => None,
+            };
             Ok(State {
                 address: format!("http://{}", self.authority),
                 rate_limits: self.get("/monitoring/rate-limits").await?,
                 queue_status: self
                     .get(&format!("/monitoring/queue-status?limit={calls}"))
                     .await?,
+                estimates,
             })
         };
         let asked = tokio::time::timeout(PATIENCE, asked).await;

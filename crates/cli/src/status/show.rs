@@ -3,6 +3,7 @@
 use paceline_admin_api::{LimitState, PoolState, QueueStatus, WaitingCall};
 
 use super::ask::State;
+use super::estimates;
 use crate::figures::{bar, counted, grouped, per, percent, share, span_ms};
 use crate::table::{Side, Table};
 use crate::terminal::{Style, plain};
@@ -36,6 +37,9 @@ pub(super) fn lines(state: &State, style: Style) -> Vec<String> {
             lines.push(format!("  ... and {} more", grouped(more)));
         }
     }
+    if let Some(learned) = &state.estimates {
+        lines.extend(estimates::lines(learned));
+    }
     lines
 }
 
@@ -59,6 +63,12 @@ fn pool_line(pool: &PoolState, style: Style) -> String {
     words.push(format!("{} waiting", grouped(pool.waiting)));
     if pool.spacing_ms > 0 {
         words.push(format!("{} between two launches", span_ms(pool.spacing_ms)));
+    }
+    if pool.queue_growth_per_minute >= 0.5 {
+        words.push(format!(
+            "{:.0} requests a minute more than fit",
+            pool.queue_growth_per_minute
+        ));
     }
     if let Some(probes) = pool.probe_concurrency {
         words.push(format!(
@@ -92,10 +102,11 @@ fn limits(pool: &PoolState) -> Vec<String> {
             bar(used, BAR_COLUMNS),
             percent(used),
             format!(
-                "{}, {}{}",
+                "{}, {}{}{}",
                 plain(&limit.source),
                 plain(&limit.kind),
-                clear(limit)
+                clear(limit),
+                hit(limit)
             ),
         ]);
     }
@@ -112,6 +123,15 @@ fn clear(limit: &LimitState) -> String {
     match limit.clear_in_ms {
         0 => String::new(),
         left => format!(", clear in {}", span_ms(left)),
+    }
+}
+
+/// When the limit will be hit at the present demand, where it will be.
+fn hit(limit: &LimitState) -> String {
+    match limit.hit_in_ms {
+        None => String::new(),
+        Some(0) => ", hit now".to_owned(),
+        Some(left) => format!(", hit in {}", span_ms(left)),
     }
 }
 
@@ -139,6 +159,7 @@ fn calls(calls: &[WaitingCall]) -> Vec<String> {
         ("tenant", Side::Left),
         ("priority", Side::Left),
         ("tokens", Side::Right),
+        ("answer", Side::Right),
         ("request", Side::Left),
     ]);
     for call in calls {
@@ -151,6 +172,10 @@ fn calls(calls: &[WaitingCall]) -> Vec<String> {
             plain(&call.tenant),
             plain(&call.priority),
             grouped(call.estimated_tokens),
+            match call.expected_output_tokens {
+                0 => "?".to_owned(),
+                expected => grouped(expected),
+            },
             plain(&call.request_id),
         ]);
     }

@@ -12,9 +12,9 @@ use paceline_limiter::{DomainSnapshot, Metric, Tier, Timestamp};
 use serde::Deserialize;
 
 use super::plane::{Gate, guard};
-use super::views;
+use super::{estimates, views};
 use crate::clock::Clock;
-use crate::pace::Pool;
+use crate::pace::{Pool, window_label};
 use crate::shared::Shared;
 
 /// The most waiting requests in one answer.
@@ -26,6 +26,7 @@ pub(super) fn router(shared: Arc<Shared>, gate: Arc<Gate>) -> Router {
         .route("/metrics", get(metrics))
         .route("/monitoring/rate-limits", get(rate_limits))
         .route("/monitoring/queue-status", get(queue_status))
+        .route("/monitoring/estimates", get(token_estimates))
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(gate, guard));
     Router::new()
@@ -53,6 +54,10 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn rate_limits(State(shared): State<Arc<Shared>>) -> Response {
     Json(views::rate_limits(&shared)).into_response()
+}
+
+async fn token_estimates(State(shared): State<Arc<Shared>>) -> Response {
+    Json(estimates::estimates(&shared)).into_response()
 }
 
 #[derive(Deserialize)]
@@ -86,7 +91,17 @@ fn fill_gauges(shared: &Shared) {
     for pool in shared.registry.all() {
         fill_pool(shared, &pool, &pool.snapshot(), now);
     }
+    fill_learned(shared);
+}
+
+/// Gauges of what was learned about tokens.
+fn fill_learned(shared: &Shared) {
     let learned = shared.learned.lock();
+    for (model, accuracy) in learned.output_lengths.models() {
+        if let Some(coverage) = accuracy.coverage() {
+            shared.metrics.output_coverage.of(&[model]).set(coverage);
+        }
+    }
     let mut totals = [(0.0, 0_u64); 3];
     for (_, accuracy) in learned.calibrations.models() {
         let all = [&accuracy.simple, &accuracy.generous, &accuracy.corrected];
@@ -121,14 +136,23 @@ fn fill_pool(shared: &Shared, pool: &Pool, snapshot: &DomainSnapshot, now: Times
         .tokens_outstanding
         .of(&[name])
         .set(outstanding as f64);
-    for limit in &snapshot.limits {
-        let window = format!("{}s", limit.window.as_secs_f64());
+    let expected = views::forecast_of(pool, snapshot);
+    gauges
+        .queue_growth
+        .of(&[name])
+        .set(expected.queue_growth_per_minute);
+    for (limit, expected) in snapshot.limits.iter().zip(&expected.limits) {
+        let window = window_label(limit.window);
         let source = views::source_name(limit.source);
         let labels = [name, limit.metric.name(), &window, source];
         gauges.limit_amount.of(&labels).set(limit.amount as f64);
         gauges.limit_used.of(&labels).set(limit.used as f64);
         let utilisation = limit.used as f64 / (limit.amount as f64).max(1.0);
         gauges.limit_utilisation.of(&labels).set(utilisation);
+        gauges.limit_demand.of(&labels).set(expected.demand_ratio);
+        if let Some(hit_in) = expected.hit_in {
+            gauges.limit_hit_in.of(&labels).set(hit_in.as_secs_f64());
+        }
     }
     gauges
         .concurrency

@@ -4,11 +4,11 @@ use paceline_admin_api::{
     CoolDown, LimitState, PoolState, QueueStatus, RateLimits, TierDepth, TokenTotals, WaitingCall,
 };
 use paceline_limiter::{
-    LimitSource, LimitView, Metric, Sum, Tier, Timestamp, WaitingView, WindowModel,
+    DomainSnapshot, LimitSource, LimitView, Metric, Sum, Tier, Timestamp, WaitingView, WindowModel,
 };
 
 use crate::exchange::milliseconds;
-use crate::pace::{Pool, WaitingRequest};
+use crate::pace::{LimitForecast, Pool, PoolForecast, WaitingRequest, forecast};
 use crate::shared::Shared;
 
 /// Every pool and its limits.
@@ -62,22 +62,35 @@ fn waiting_call(pool: &Pool, who: &WaitingRequest, view: &WaitingView) -> Waitin
         priority: view.tier.name().to_owned(),
         model: who.model.to_string(),
         estimated_tokens: view.charge.get(Metric::Tokens),
+        expected_output_tokens: who.expected_output_tokens,
     }
+}
+
+/// What is to be expected of a pool at the present demand.
+pub(super) fn forecast_of(pool: &Pool, snapshot: &DomainSnapshot) -> PoolForecast {
+    let head = pool.waiting(1);
+    let binding = head.first().map(|(_, view)| view.binding);
+    forecast(snapshot, &pool.demand(), binding)
 }
 
 fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
     let snapshot = pool.snapshot();
     let totals = &snapshot.totals;
+    let expected = forecast_of(pool, &snapshot);
+    let limits = snapshot.limits.iter().zip(&expected.limits);
     let cool_down = snapshot
         .cool_down_until
         .map(|until| until.saturating_since(now));
     PoolState {
         name: pool.name().to_string(),
-        limits: snapshot.limits.iter().map(limit_state).collect(),
+        limits: limits
+            .map(|(limit, expected)| limit_state(limit, expected))
+            .collect(),
         in_flight: snapshot.in_flight as u64,
         concurrency_max: snapshot.concurrency_max,
         spacing_ms: milliseconds(snapshot.spacing),
         waiting: snapshot.waiting.iter().sum::<usize>() as u64,
+        queue_growth_per_minute: expected.queue_growth_per_minute,
         probe_concurrency: snapshot.probe.map(|probe| probe.concurrency),
         cool_down: cool_down
             .filter(|left| !left.is_zero())
@@ -94,7 +107,7 @@ fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
     }
 }
 
-fn limit_state(limit: &LimitView) -> LimitState {
+fn limit_state(limit: &LimitView, expected: &LimitForecast) -> LimitState {
     LimitState {
         metric: limit.metric.name().to_owned(),
         amount: limit.amount,
@@ -103,6 +116,8 @@ fn limit_state(limit: &LimitView) -> LimitState {
         used: limit.used,
         clear_in_ms: milliseconds(limit.clear_in),
         source: source_name(limit.source).to_owned(),
+        hit_in_ms: expected.hit_in.map(milliseconds),
+        demand_ratio: expected.demand_ratio,
     }
 }
 

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::Lease;
+use super::demand::{Demand, Rates};
 use crate::clock::Clock;
 
 /// What a waiting request is told in the end.
@@ -52,6 +53,8 @@ pub(crate) struct WaitingRequest {
     pub(crate) tenant: Arc<str>,
     pub(crate) session: Option<Arc<str>>,
     pub(crate) model: Arc<str>,
+    /// How long the answer will probably be; 0 where nothing is known of it.
+    pub(crate) expected_output_tokens: u64,
 }
 
 struct Waiter {
@@ -82,6 +85,7 @@ pub(crate) struct Pool {
     state: Mutex<State>,
     alarm: Notify,
     tokens: TokenCounters,
+    demand: Mutex<Demand>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -113,6 +117,7 @@ impl Pool {
             }),
             alarm: Notify::new(),
             tokens,
+            demand: Mutex::default(),
         })
     }
 
@@ -123,6 +128,7 @@ impl Pool {
 
     /// Asks for a turn.
     pub(crate) fn acquire(self: &Arc<Self>, request: Request, who: WaitingRequest) -> Acquired {
+        self.demand.lock().record(request.charge, self.clock.now());
         let (submission, receiver) = self.change(|domain, waiters, now| {
             let submission = domain.submit(request, now);
             let receiver = if let Submission::Queued(ticket) = &submission {
@@ -200,6 +206,11 @@ impl Pool {
     pub(crate) fn snapshot(&self) -> DomainSnapshot {
         let now = self.clock.now();
         self.state.lock().domain.snapshot(now)
+    }
+
+    /// How much is asked of the pool.
+    pub(crate) fn demand(&self) -> Rates {
+        self.demand.lock().rates(self.clock.now())
     }
 
     /// The next moment at which something can happen.

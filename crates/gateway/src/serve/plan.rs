@@ -156,7 +156,8 @@ fn plan_json(
     exchange.stream = facts.stream;
     exchange.model = Some(Arc::clone(&model));
     let rule = live.settings.domain_for(&model);
-    let estimate = shared.estimate(&model, labels::endpoint(kind), live.estimator, &input);
+    let expected = shared.estimate(&model, labels::endpoint(kind), live.estimator, &input);
+    let estimate = expected.estimate;
     // What the provider deducts at admission, which is not what the call will use in the end.
     let tokens = match live.estimator {
         paceline_tokens::Estimator::Calibrated => charge_rule(rule.charge).tokens(&facts),
@@ -174,6 +175,7 @@ fn plan_json(
             ChargeRule::images(exchange.endpoint.pacing, &facts),
         );
     exchange.estimated_tokens = tokens;
+    exchange.expected_output_tokens = expected.output_tokens();
     exchange.estimate = Some(input);
     let wants_usage = live.settings.upstream.include_usage
         && facts.stream

@@ -8,7 +8,7 @@ use paceline_limiter::{Binding, Refusal, Request, Timestamp};
 use super::plan::Paced;
 use crate::announce::Progress;
 use crate::exchange::Exchange;
-use crate::pace::{Acquired, Lease, Turn, WaitingRequest, tier};
+use crate::pace::{Acquired, Lease, Turn, WaitingRequest, count_hit, tier};
 
 /// Waits for a turn; the lease is the permission to send.
 ///
@@ -34,16 +34,17 @@ pub(super) async fn wait(
         tenant: Arc::clone(&caller.tenant),
         session: caller.session.clone(),
         model: exchange.model.clone().unwrap_or_else(|| Arc::from("-")),
+        expected_output_tokens: exchange.expected_output_tokens,
     };
-    match paced.pool.acquire(request, who) {
+    let acquired = paced.pool.acquire(request, who);
+    count_hit(&exchange.shared.metrics, paced.pool.name(), &acquired);
+    match acquired {
         Acquired::Now(lease) => {
             record(exchange, Duration::ZERO, None);
             Ok(lease)
         }
         Acquired::Refused(refusal) => Err(refusal),
-        Acquired::Later(wait, ticket) => {
-            let deferred = ticket.outlook.binding.to_string();
-            exchange.shared.metrics.deferrals.of(&[&deferred]).inc();
+        Acquired::Later(wait, _) => {
             exchange.shared.hot.waiting.inc();
             let _waiting = Waiting(exchange.shared.hot.waiting.clone());
             if let Some(progress) = progress {

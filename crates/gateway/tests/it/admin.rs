@@ -17,6 +17,7 @@ async fn everything_but_health_asks_for_the_token() -> Result<()> {
         "/metrics",
         "/monitoring/rate-limits",
         "/monitoring/queue-status",
+        "/monitoring/estimates",
         "/monitoring/x",
     ] {
         assert_eq!(caller.get(path, &[]).await?.status, 401, "{path}");
@@ -58,6 +59,7 @@ async fn no_key_and_no_prompt_appears_in_metrics_or_views() -> Result<()> {
         "/metrics",
         "/monitoring/rate-limits",
         "/monitoring/queue-status",
+        "/monitoring/estimates",
     ] {
         let text = gateway.admin(path).await?.text();
         assert!(

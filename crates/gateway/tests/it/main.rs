@@ -2,6 +2,7 @@
 
 mod admin;
 mod bad_input;
+mod estimates;
 mod fairness;
 mod faults;
 mod lifecycle;

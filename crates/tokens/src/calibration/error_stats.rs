@@ -1,5 +1,9 @@
 //! Running statistics of relative errors, in constant space.
 
+use serde::{Deserialize, Serialize};
+
+use crate::StateError;
+
 /// Upper bounds of the histogram's bins: absolute relative errors in thousandths. One more bin
 /// holds what is beyond the last.
 const BIN_PERMILLE: [u32; 24] = [
@@ -17,6 +21,16 @@ pub struct ErrorStats {
     bins: [u64; BIN_PERMILLE.len() + 1],
 }
 
+/// [`ErrorStats`] as plain data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ErrorStatsState {
+    signed_sum: f64,
+    absolute_sum: f64,
+    absolute_max: f64,
+    /// The count of each bin.
+    bins: Vec<u64>,
+}
+
 impl ErrorStats {
     /// Adds one pair. An actual value of zero has no relative error and is passed over.
     pub fn record(&mut self, estimated_tokens: u64, actual_tokens: u64) {
@@ -25,7 +39,7 @@ impl ErrorStats {
         }
         let actual = actual_tokens as f64;
         let error = (estimated_tokens as f64 - actual) / actual;
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.signed_sum += error;
         self.absolute_sum += error.abs();
         self.absolute_max = self.absolute_max.max(error.abs());
@@ -66,6 +80,50 @@ impl ErrorStats {
             }
         }
         self.absolute_max
+    }
+
+    /// Takes in the pairs that another has recorded.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.signed_sum += other.signed_sum;
+        self.absolute_sum += other.absolute_sum;
+        self.absolute_max = self.absolute_max.max(other.absolute_max);
+        for (own, others) in self.bins.iter_mut().zip(&other.bins) {
+            *own = own.saturating_add(*others);
+        }
+    }
+
+    pub(crate) fn export(&self) -> ErrorStatsState {
+        ErrorStatsState {
+            signed_sum: self.signed_sum,
+            absolute_sum: self.absolute_sum,
+            absolute_max: self.absolute_max,
+            bins: self.bins.to_vec(),
+        }
+    }
+
+    /// # Errors
+    /// When the data cannot come from [`ErrorStats::export`].
+    pub(crate) fn import(state: &ErrorStatsState) -> Result<Self, StateError> {
+        const WRONG: StateError = StateError::Nonsense("the error of estimates");
+        let bins = state.bins.as_slice().try_into().map_err(|_| WRONG)?;
+        let mut counts = state.bins.iter();
+        let count = counts.try_fold(0_u64, |sum, bin| sum.checked_add(*bin));
+        let (sum, max) = (state.absolute_sum, state.absolute_max);
+        // Sums of fractions are not exact to the last digit.
+        let slack = 1e-6 * (1.0 + sum.abs());
+        let finite = sum.is_finite() && max.is_finite() && state.signed_sum.is_finite();
+        let consistent = max >= 0.0 && max <= sum + slack && state.signed_sum.abs() <= sum + slack;
+        match count {
+            Some(count) if finite && consistent && sum <= max * count as f64 + slack => Ok(Self {
+                count,
+                signed_sum: state.signed_sum,
+                absolute_sum: sum,
+                absolute_max: max,
+                bins,
+            }),
+            _ => Err(WRONG),
+        }
     }
 
     fn mean(&self, sum: f64) -> f64 {

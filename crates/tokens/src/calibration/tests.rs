@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{Calibrations, CorrectionPpm, ErrorStats};
-use crate::{EstimateInput, Estimator, Family, TextProfile};
+use crate::{EstimateInput, Estimator, Family, StateError, TextProfile};
 
 fn prompt(words: usize) -> EstimateInput {
     EstimateInput {
@@ -201,4 +201,73 @@ fn an_error_beyond_every_bin_is_still_the_95th_percentile() {
     stats.record(5, 0);
     assert_eq!(stats.count(), 1);
     assert!(stats.p95_absolute() > 1e19);
+}
+
+fn written(calibrations: &Calibrations) -> serde_json::Value {
+    serde_json::to_value(calibrations.export()).expect("plain data can be written")
+}
+
+fn read(value: serde_json::Value, max_models: usize) -> Result<Calibrations, Option<StateError>> {
+    let state = serde_json::from_value(value).map_err(|_| None)?;
+    Calibrations::import(&state, max_models).map_err(Some)
+}
+
+#[test]
+fn corrections_and_errors_survive_being_written_and_read() {
+    let mut before = Calibrations::new(2);
+    learn(&mut before, "a", 40, 1.33);
+    learn(&mut before, "b", 10, 0.8);
+    learn(&mut before, "no room", 10, 2.0);
+    let after = read(written(&before), 2).expect("own data is sound");
+    for model in ["a", "b", "no room", "never seen"] {
+        assert_eq!(before.correction(model), after.correction(model), "{model}");
+        let errors = |calibrations: &Calibrations| {
+            let accuracy = calibrations.accuracy(model)?;
+            Some((
+                accuracy.corrected.count(),
+                accuracy.four_characters.p95_absolute(),
+            ))
+        };
+        assert_eq!(errors(&before), errors(&after), "{model}");
+    }
+    assert_eq!(before.total().simple.count(), after.total().simple.count());
+    let small = read(written(&before), 1).expect("own data is sound");
+    assert_eq!(
+        small.models().map(|(name, _)| name).collect::<Vec<_>>(),
+        ["a"]
+    );
+}
+
+#[test]
+fn damaged_corrections_are_refused() {
+    let mut calibrations = Calibrations::default();
+    learn(&mut calibrations, "m", 40, 1.33);
+    for (pointer, wrong) in [
+        ("/version", serde_json::json!(9)),
+        ("/models/0/calibration/ratio", serde_json::json!(400.0)),
+        ("/models/0/calibration/ratio", serde_json::json!(-1.0)),
+        (
+            "/models/0/calibration/accuracy/simple/bins",
+            serde_json::json!([1, 2]),
+        ),
+        ("/models/0/model", serde_json::json!("x".repeat(1_000))),
+        ("/total/corrected/absolute_sum", serde_json::json!(1e18)),
+        ("/others/ratio", serde_json::json!(null)),
+    ] {
+        let mut value = written(&calibrations);
+        *value.pointer_mut(pointer).expect("the part is there") = wrong;
+        assert!(read(value, 10).is_err(), "{pointer}");
+    }
+}
+
+#[test]
+fn four_characters_a_token_is_judged_beside_the_estimators() {
+    let mut calibrations = Calibrations::default();
+    let input = prompt(100);
+    // Exactly what four characters a token say, so that only they are right.
+    let tokens = input.profile.characters.div_ceil(4);
+    calibrations.observe("m", &input, tokens);
+    let accuracy = calibrations.accuracy("m").expect("it was observed");
+    assert_eq!(accuracy.four_characters.mean_absolute(), 0.0);
+    assert!((accuracy.simple.mean_signed() - 0.2).abs() < 0.01);
 }

@@ -1,5 +1,9 @@
 //! A histogram of token counts with bins that grow with the value, and that forgets.
 
+use serde::{Deserialize, Serialize};
+
+use crate::StateError;
+
 /// Bins per doubling, so that a quantile is at most an eighth too high.
 const BINS_PER_OCTAVE: usize = 8;
 /// log2 of [`BINS_PER_OCTAVE`].
@@ -9,6 +13,14 @@ const OCTAVES: usize = 24;
 const BINS: usize = BINS_PER_OCTAVE * (OCTAVES - OCTAVE_BITS as usize + 1);
 /// At this many counts all of them are halved, so that the past few hundred answers decide.
 const HALVE_AT: u64 = 1_024;
+
+/// A histogram as plain data: only the bins that hold something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HistogramState {
+    observations: u64,
+    /// Number of the bin and its count, in the order of the bins.
+    bins: Vec<(u16, u16)>,
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct LengthHistogram {
@@ -58,6 +70,42 @@ impl LengthHistogram {
             }
         }
         last_of(BINS - 1)
+    }
+
+    /// The middle of the bin that holds the value which half of all do not pass.
+    pub(super) fn median(&self) -> u64 {
+        let last = self.quantile(50);
+        first_of(bin_of(last)).midpoint(last)
+    }
+
+    pub(super) fn export(&self) -> HistogramState {
+        let held = (0..).zip(self.bins).filter(|(_, count)| *count > 0);
+        HistogramState {
+            observations: self.observations,
+            bins: held.collect(),
+        }
+    }
+
+    /// # Errors
+    /// When the data cannot come from [`LengthHistogram::export`].
+    pub(super) fn import(state: &HistogramState) -> Result<Self, StateError> {
+        const WRONG: StateError = StateError::Nonsense("a histogram of answer lengths");
+        let mut histogram = Self {
+            observations: state.observations,
+            ..Self::default()
+        };
+        for &(bin, count) in &state.bins {
+            let place = histogram.bins.get_mut(usize::from(bin)).ok_or(WRONG)?;
+            if *place != 0 || count == 0 {
+                return Err(WRONG);
+            }
+            *place = count;
+            histogram.weight += u64::from(count);
+        }
+        if histogram.weight >= HALVE_AT || histogram.weight > histogram.observations {
+            return Err(WRONG);
+        }
+        Ok(histogram)
     }
 }
 

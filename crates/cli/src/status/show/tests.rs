@@ -13,12 +13,15 @@ fn state() -> State {
         used: 45_000,
         clear_in_ms: 45_000,
         source: "learned".into(),
+        hit_in_ms: Some(12_000),
+        demand_ratio: 1.25,
     };
     let requests = LimitState {
         metric: "requests".into(),
         amount: 300,
         used: 6,
         clear_in_ms: 0,
+        hit_in_ms: None,
         ..tokens.clone()
     };
     State {
@@ -31,6 +34,7 @@ fn state() -> State {
                 concurrency_max: Some(8),
                 spacing_ms: 250,
                 waiting: 12,
+                queue_growth_per_minute: 3.4,
                 probe_concurrency: None,
                 cool_down: Some(CoolDown {
                     remaining_ms: 3_200,
@@ -65,8 +69,10 @@ fn state() -> State {
                 priority: "batch".into(),
                 model: "gpt-4o".into(),
                 estimated_tokens: 1_600,
+                expected_output_tokens: 240,
             }],
         },
+        estimates: None,
     }
 }
 
@@ -76,13 +82,13 @@ fn a_gateway_at_work_is_shown_with_pools_limits_and_queue() {
     let expected = "\
 http://127.0.0.1:4100   2 running, 12 waiting (12 batch)
 
-pool default: 2 of 8 running, 12 waiting, 250 ms between two launches, cooling down for 3.2 s
+pool default: 2 of 8 running, 12 waiting, 250 ms between two launches, 3 requests a minute more than fit, cooling down for 3.2 s
        6  of 300 requests a minute   ░░░░░░░░░░░░░░░░   2 %  learned, unknown
-  45,000  of 60,000 tokens a minute  ████████████░░░░  75 %  learned, unknown, clear in 45 s
+  45,000  of 60,000 tokens a minute  ████████████░░░░  75 %  learned, unknown, clear in 45 s, hit in 12 s
   tokens so far: 1,000 reserved, 700 spent, 100 given back, 200 open, 50 beyond what was reserved
 
-  pool     place  starts in  waits for          waited  tenant     priority  tokens  request
-  default      1     400 ms  tokens per minute    12 s  batch\u{fffd}[2J  batch      1,600  pl-1
+  pool     place  starts in  waits for          waited  tenant     priority  tokens  answer  request
+  default      1     400 ms  tokens per minute    12 s  batch\u{fffd}[2J  batch      1,600     240  pl-1
   ... and 11 more";
     assert_eq!(text, expected);
 }
