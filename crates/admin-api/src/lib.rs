@@ -6,5 +6,7 @@
 mod limits;
 mod queue;
 
-pub use limits::{CoolDown, LimitState, PoolState, RateLimits, TokenTotals};
+pub use limits::{
+    CoolDown, EpisodeState, LimitState, PoolState, RateLimits, ThrottleState, TokenTotals,
+};
 pub use queue::{QueueStatus, TierDepth, WaitingCall};

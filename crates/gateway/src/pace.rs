@@ -1,6 +1,7 @@
 //! Waiting for a turn: limit pools, their queues, and the guards that settle what was reserved.
 
 mod convert;
+mod episode;
 mod lease;
 mod pool;
 mod registry;

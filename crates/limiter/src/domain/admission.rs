@@ -152,6 +152,7 @@ impl Domain {
             return;
         }
         self.expire_leases(now);
+        self.gate.calm_down(now);
         self.expire_waiters(now, false, events);
         if std::mem::take(&mut self.shrunk) {
             self.expire_too_large(events);
@@ -210,7 +211,7 @@ impl Domain {
 
     fn take(&mut self, charge: Charge, account: Option<Account>, now: u64) -> Reservation {
         self.limits.take(&charge, now);
-        self.gate.launch(now);
+        self.gate.launch(&charge, &self.limits, now);
         self.totals.open(charge);
         let key = self.reservations.open(Open {
             charge,

@@ -68,6 +68,7 @@ impl Domain {
             // Others may have room between the end of the pause and the head's start.
             self.plan.next_chance = Some(at);
         }
+        self.gate.holds(binding, now);
         self.queue.promise(key);
         self.queue.bind(key, binding);
         self.measure_room(now);
@@ -120,9 +121,11 @@ impl Domain {
             }
             Passage::Slot(_) => return false,
         }
-        if !self.gate.leaves_room(self.reservations.len(), now, start)
-            || self.plan.hopeless.iter().any(|small| charge.covers(small))
-        {
+        let in_flight = self.reservations.len();
+        let leaves_room = self
+            .gate
+            .leaves_room(charge, &self.limits, in_flight, (now, start));
+        if !leaves_room || self.plan.hopeless.iter().any(|small| charge.covers(small)) {
             return false;
         }
         if self.limits.within(charge, &self.plan.room) {

@@ -344,7 +344,9 @@ impl Run {
                     limit: None,
                     used,
                     requested: None,
+                    sent_at: now,
                     retry_after: retry_ms.map(Duration::from_millis),
+                    wait_named: true,
                     jitter: Duration::from_millis(3),
                     penalty: Charge::ZERO,
                     kind: if overload {
