@@ -14,7 +14,7 @@ use crate::snapshot::{RampView, ThrottleKind};
 use crate::throttle::Throttle;
 use crate::time::nanos;
 
-/// Whether a launch may happen now, whatever its charge.
+/// Whether a launch may happen now, whatever the limits say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
     Open,
@@ -91,7 +91,7 @@ impl Gate {
             .min_by_key(|(max, _)| *max);
     }
 
-    pub(crate) fn passage(&self, in_flight: usize, now: u64) -> Passage {
+    pub(crate) fn passage(&self, charge: &Charge, in_flight: usize, now: u64) -> Passage {
         if let Some((max, binding)) = self.slots
             && in_flight >= max as usize
         {
@@ -103,7 +103,8 @@ impl Gate {
             latest = spacing;
         }
         for throttle in &self.throttles {
-            if let Some(at) = throttle.opens_at(now)
+            if throttle.counts(charge)
+                && let Some(at) = throttle.opens_at(now)
                 && at > latest.0
             {
                 latest = (at, throttle.binding());

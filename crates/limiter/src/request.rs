@@ -159,6 +159,13 @@ pub enum Binding {
     Turn,
 }
 
+impl Binding {
+    /// Whether it is one of those that follow from refusals and bound the pace.
+    pub(crate) const fn is_throttle(self) -> bool {
+        matches!(self, Self::SlowStart | Self::Stabilisation | Self::Growth)
+    }
+}
+
 impl fmt::Display for Binding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -176,6 +176,12 @@ impl Throttle {
         now.saturating_sub(self.start)
     }
 
+    /// Whether it is about requests of `charge` at all.
+    pub(crate) fn counts(&self, charge: &Charge) -> bool {
+        let metric = self.basis.metric();
+        metric.is_none_or(|metric| charge.get(metric) > 0)
+    }
+
     /// When the next launch may go; `None`: now.
     pub(crate) fn opens_at(&self, now: u64) -> Option<u64> {
         let closed = self.next > self.course.work_at(self.elapsed(now));

@@ -200,7 +200,7 @@ impl Domain {
 
     /// Whether everything has room for `charge` now.
     fn passes(&mut self, charge: &Charge, now: u64) -> bool {
-        self.gate.passage(self.reservations.len(), now) == Passage::Open
+        self.gate.passage(charge, self.reservations.len(), now) == Passage::Open
             && self.limits.fit(charge, now)
     }
 

@@ -27,7 +27,7 @@ impl Domain {
         let position = usize::try_from(ahead.count)
             .unwrap_or(usize::MAX)
             .saturating_add(1);
-        let held = match self.start_of(&crate::Charge::ZERO, now) {
+        let held = match self.gate_start(&waiter.charge, now) {
             Ok(start) => start,
             Err(binding) => {
                 return Some(Outlook {

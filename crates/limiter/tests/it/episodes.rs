@@ -322,6 +322,77 @@ fn an_idle_pool_keeps_its_burst_while_it_is_stabilised() {
 }
 
 #[test]
+fn what_does_not_use_a_throttled_metric_is_not_held_up_by_it() {
+    let mut domain = Domain::new(stabilising(15, &[smooth()]), at(0)).unwrap();
+    domain.refused(refusal(0, Some(1_000)), at(0));
+    let now = at(3 * SECOND);
+    domain.poll(now, &mut Vec::new());
+    // More than a second's worth: the next must wait for it.
+    let large = domain.submit(request(1, tokens(5_000)), now);
+    let one_more = domain.submit(request(1, tokens(1)), now);
+    let image = Charge::ZERO.with(Metric::Images, 1);
+    let other = domain.submit(request(2, image), now);
+    assert!(matches!(large, Submission::Admitted(_)), "{large:?}");
+    assert!(matches!(one_more, Submission::Queued(_)), "{one_more:?}");
+    assert!(matches!(other, Submission::Admitted(_)), "{other:?}");
+}
+
+#[test]
+fn small_requests_do_not_use_up_the_pace_that_the_head_of_the_queue_needs() {
+    let images = Limit {
+        metric: Metric::Images,
+        amount: 6,
+        ..limit(6, MINUTE, WindowModel::Bucket { burst: 1 })
+    };
+    let image = Charge::ZERO.with(Metric::Images, 1);
+    let mut domain = stabilising(15, &[bucket(LIMIT, MINUTE), images]);
+    domain.queue.waiting_max = 1_000;
+    let mut world = World::new(domain).settling_after(SECOND);
+    world.domain.refused(refusal(0, Some(1_000)), at(0));
+    world.now = 3 * MINUTE;
+    world.poll();
+    let now = world.now;
+    world.submit_at(now, 0, request(1, image));
+    // An image comes free after ten seconds; the tokens for it must be at hand by then.
+    world.submit_at(now, 1, request(1, image.with(Metric::Tokens, 20_000)));
+    for tag in 2..600 {
+        world.submit_at(now, tag, request(2, tokens(UNITS)));
+    }
+    world.run_until(now + MINUTE);
+    assert_eq!(world.launch_of(1).waited(), 10 * SECOND);
+    let meanwhile = launched(&world, now, now + 10 * SECOND);
+    assert!(meanwhile >= 30_000, "and nothing idles: {meanwhile}");
+}
+
+#[test]
+fn a_refusal_that_names_nothing_slows_everything_for_a_moment() {
+    let mut domain = Domain::new(stabilising(15, &[smooth()]), at(0)).unwrap();
+    let unnamed = ProviderRefusal {
+        metric: None,
+        ..refusal(0, Some(1_000))
+    };
+    domain.refused(unnamed, at(0));
+    let kinds = domain.snapshot(at(SECOND)).throttles;
+    assert_eq!(kinds.len(), 2);
+    assert!(kinds.iter().all(|view| view.metric.is_none()), "{kinds:?}");
+    domain.submit(request(1, tokens(1_000)), at(SECOND));
+    let Submission::Queued(ticket) = domain.submit(request(1, tokens(1)), at(SECOND)) else {
+        panic!("a quarter of the pace")
+    };
+    assert_eq!(ticket.outlook.binding, Binding::Stabilisation);
+}
+
+#[test]
+fn turning_stabilisation_off_ends_it_at_once() {
+    let mut domain = Domain::new(stabilising(15, &[smooth()]), at(0)).unwrap();
+    domain.refused(refusal(0, Some(1_000)), at(0));
+    let off = settings(&[smooth()]);
+    domain.reconfigure(off, at(2 * SECOND)).unwrap();
+    domain.poll(at(2 * SECOND), &mut Vec::new());
+    assert_eq!(domain.snapshot(at(2 * SECOND)).throttles, []);
+}
+
+#[test]
 fn a_limit_over_a_day_needs_no_throttle() {
     let day = Limit {
         window: Duration::from_secs(86_400),
