@@ -37,9 +37,6 @@ const SLOW_START_TOLERANCE: Duration = Duration::from_millis(50);
 /// What a stabilised limit may let go at once is what its window holds, but no more than this.
 const STABILISATION_TOLERANCE_MAX: Duration = Duration::from_secs(60);
 
-/// The same for a rate that was measured.
-const MEASURED_TOLERANCE: Duration = Duration::from_secs(15);
-
 /// What a held rate may make up for when a launch comes late.
 const GROWTH_TOLERANCE: Duration = Duration::from_millis(50);
 
@@ -123,7 +120,8 @@ impl Scene<'_> {
             .tolerating(SLOW_START_TOLERANCE)
     }
 
-    /// `None` where it is turned off.
+    /// `None` where it is turned off, and where no limit is known: a rate that was measured tells
+    /// what was asked for, which may be far below what the provider allows.
     pub(crate) fn stabilisation(&self, basis: Basis, settings: &CalmSettings) -> Option<Throttle> {
         let length = nanos(settings.stabilisation);
         let from_ppm = u64::from(settings.stabilisation_share_ppm);
@@ -133,7 +131,7 @@ impl Scene<'_> {
         let tolerance = match basis {
             Basis::Limit { window, .. } => window.min(STABILISATION_TOLERANCE_MAX),
             Basis::Every => STABILISATION_TOLERANCE_MAX,
-            Basis::Rate { .. } => MEASURED_TOLERANCE,
+            Basis::Rate { .. } => return None,
         };
         let course = Course::of(vec![Stretch {
             length,

@@ -186,7 +186,7 @@ fn a_relapse_starts_at_half_the_share_and_calm_forgets_it() {
 #[test]
 fn without_limits_the_pace_returns_to_what_it_was() {
     for kind in [RefusalKind::Quota, RefusalKind::Overload] {
-        let mut domain = Domain::new(settings(&[]), at(0)).unwrap();
+        let mut domain = Domain::new(stabilising(15, &[]), at(0)).unwrap();
         let one = Charge::ZERO.with(Metric::Requests, 1);
         // Ten a second.
         for index in 0..200 {
@@ -200,6 +200,8 @@ fn without_limits_the_pace_returns_to_what_it_was() {
         domain.refused(overload, at(20 * SECOND));
         let view = throttle(&domain, ThrottleKind::SlowStart, 21 * SECOND).unwrap();
         assert_eq!(view.metric, Some(Metric::Requests));
+        let stabilisation = throttle(&domain, ThrottleKind::Stabilisation, 21 * SECOND);
+        assert_eq!(stabilisation, None, "what is not known cannot be reduced");
         assert_eq!(
             view.units_per_minute,
             Some(150),
