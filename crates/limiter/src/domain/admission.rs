@@ -152,7 +152,7 @@ impl Domain {
             return;
         }
         self.expire_leases(now);
-        self.gate.calm_down(now);
+        self.calm_down(now);
         self.expire_waiters(now, false, events);
         if std::mem::take(&mut self.shrunk) {
             self.expire_too_large(events);
@@ -163,6 +163,19 @@ impl Domain {
         }
         self.stale = false;
         self.deadline = self.queue.first_deadline();
+    }
+
+    /// Lets go of throttles that are over.
+    fn calm_down(&mut self, now: u64) {
+        if self.gate.next_change().is_none_or(|at| at > now) {
+            return;
+        }
+        // A long wait is still a wait.
+        let head = self.queue.head().and_then(|key| self.queue.get(key));
+        if let Some(binding) = head.map(|waiter| waiter.binding) {
+            self.gate.holds(binding, now);
+        }
+        self.gate.calm_down(now);
     }
 
     fn admit_all(&mut self, now: u64, events: &mut Vec<Event>) {

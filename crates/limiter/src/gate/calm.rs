@@ -88,11 +88,8 @@ impl Gate {
         }
     }
 
-    /// Lets go of what is over; `true` if something was.
-    pub(crate) fn calm_down(&mut self, now: u64) -> bool {
-        if self.next_change().is_none_or(|at| at > now) {
-            return false;
-        }
+    /// Lets go of what is over.
+    pub(crate) fn calm_down(&mut self, now: u64) {
         self.throttles.retain(|throttle| throttle.end() > now);
         if let Some(episode) = &mut self.episode
             && self.throttles.is_empty()
@@ -100,7 +97,6 @@ impl Gate {
         {
             episode.seen.ended.get_or_insert(Timestamp::from_nanos(now));
         }
-        true
     }
 
     /// When [`Self::calm_down`] has something to do; `None`: everything is calm.

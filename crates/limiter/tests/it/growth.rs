@@ -159,6 +159,30 @@ fn growth_is_held_without_touching_levels_and_can_be_seen() {
 }
 
 #[test]
+fn growth_is_not_let_go_while_a_single_request_waits_for_it_for_long() {
+    let mut world = World::new(settings(&[bucket(600_000, MINUTE)])).settling_after(SECOND);
+    world.submit_at(0, 0, request(1, tokens(100)));
+    world.run_until(SECOND);
+    let refused = ProviderRefusal {
+        kind: RefusalKind::Acceleration,
+        ..refusal(SECOND, Some(1_000))
+    };
+    world.domain.refused(refused, at(SECOND));
+    let rate = world.domain.snapshot(world.time()).throttles[0].units_per_minute;
+    assert_eq!(rate, Some(47), "an eighth of 100 in 16 s");
+    world.submit_at(3 * SECOND, 1, request(1, tokens(2_000)));
+    world.submit_at(3 * SECOND, 2, request(1, tokens(1)));
+    world.run();
+    // At 47 a minute, growing after a quarter of an hour.
+    let waited = world.launch_of(2).waited();
+    assert!(
+        waited > 35 * MINUTE && waited < 45 * MINUTE,
+        "{} s",
+        waited / SECOND
+    );
+}
+
+#[test]
 fn growth_that_nobody_needs_any_more_is_let_go() {
     let mut world = World::new(settings(&[bucket(60_000, MINUTE)]));
     let refused = ProviderRefusal {
