@@ -8,5 +8,7 @@ mod limits;
 mod queue;
 
 pub use estimates::{Estimates, EstimatorError, InputEstimate, OutputEstimate};
-pub use limits::{CoolDown, LimitState, PoolState, RateLimits, TokenTotals};
+pub use limits::{
+    CoolDown, EpisodeState, LimitState, PoolState, RateLimits, ThrottleState, TokenTotals,
+};
 pub use queue::{QueueStatus, TierDepth, WaitingCall};

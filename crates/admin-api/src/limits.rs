@@ -31,6 +31,12 @@ pub struct PoolState {
     pub probe_concurrency: Option<u32>,
     /// A pause after a refusal by the provider.
     pub cool_down: Option<CoolDown>,
+    /// The present episode of refusals by the provider, or the last one.
+    #[serde(default)]
+    pub episode: Option<EpisodeState>,
+    /// What bounds the rate after refusals, beside the limits.
+    #[serde(default)]
+    pub throttles: Vec<ThrottleState>,
     /// Where the tokens of this pool went so far.
     pub tokens: TokenTotals,
 }
@@ -65,6 +71,46 @@ pub struct LimitState {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CoolDown {
     /// Time left.
+    pub remaining_ms: u64,
+}
+
+/// Refusals by the provider that belong together: one pause, one cut and one penalty for all.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EpisodeState {
+    /// Counts from 1 in each pool.
+    pub number: u64,
+    /// Time since the first refusal.
+    pub began_ms_ago: u64,
+    /// Whether the pace is whole again.
+    pub over: bool,
+    /// `quota`, `overload` or `acceleration`.
+    pub kind: String,
+    /// What was refused, where the provider said so.
+    pub metric: Option<String>,
+    /// Units in each window, as the provider named them.
+    pub limit: Option<u64>,
+    /// Units that the provider counted as used.
+    pub used: Option<u64>,
+    /// Units that the refused request asked for.
+    pub requested: Option<u64>,
+    /// Refused attempts so far.
+    pub refusals: u64,
+    /// Tokens that were counted as used on top.
+    pub penalty_tokens: u64,
+}
+
+/// A bound on the rate after a refusal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ThrottleState {
+    /// `slow_start`, `stabilisation` or `growth`.
+    pub kind: String,
+    /// What it counts; nothing: every limit.
+    pub metric: Option<String>,
+    /// The share of the rate that may be used now; of a growth, of the rate that it began with.
+    pub share: f64,
+    /// Units that may go in a minute now, where that is one number.
+    pub units_per_minute: Option<u64>,
+    /// Time until it is over; for a growth, if nobody needs more until then.
     pub remaining_ms: u64,
 }
 

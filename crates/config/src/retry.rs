@@ -19,8 +19,15 @@ pub struct Retry {
     pub delay_max: Duration,
     /// Upper bound of the random addition to each wait.
     pub jitter: Duration,
-    /// Time of reduced rate and gradual return after a rate-limit error.
+    /// Time of reduced rate and gradual return after a rate-limit error; zero turns it off.
     pub stabilisation: Duration,
+    /// The share of the refused limit's rate that stabilisation begins with.
+    pub stabilisation_share: f64,
+    /// Time for which a rate is held whose growth the provider refused, and in which it may then
+    /// grow by `growth_percent`.
+    pub growth_period: Duration,
+    /// Percent by which such a rate may grow in each period.
+    pub growth_percent: u32,
 }
 
 /// What happens after the provider fails (429, 500, 502, 503, 504 and network errors).
@@ -39,9 +46,19 @@ pub(crate) struct RawRetry {
     /// Upper bound of the random addition to each wait.
     #[schemars(extend("x-maximum" = "10m"))]
     jitter: Span,
-    /// Time of reduced rate and gradual return after a rate-limit error.
+    /// Time of reduced rate and gradual return after a rate-limit error; 0s turns it off.
     #[schemars(extend("x-maximum" = "24h"))]
     stabilisation: Span,
+    /// Share of the refused limit's rate that stabilisation begins with.
+    #[schemars(range(min = 0.01, max = 1.0))]
+    stabilisation_share: f64,
+    /// Time for which a rate is held whose growth the provider refused (`slow_down`), and in which
+    /// it may then grow by growth_percent.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "24h"))]
+    growth_period: Span,
+    /// Percent by which a rate whose growth the provider refused may then grow in each growth_period.
+    #[schemars(range(min = 0, max = 1000))]
+    growth_percent: u32,
 }
 
 impl Default for RawRetry {
@@ -52,6 +69,9 @@ impl Default for RawRetry {
             delay_max: Span(Duration::from_secs(30)),
             jitter: Span(Duration::from_secs(1)),
             stabilisation: Span(Duration::from_secs(15 * 60)),
+            stabilisation_share: 0.8,
+            growth_period: Span(Duration::from_secs(15 * 60)),
+            growth_percent: 40,
         }
     }
 }
@@ -90,6 +110,9 @@ impl RawRetry {
             delay_max: self.delay_max.0,
             jitter: self.jitter.0,
             stabilisation: self.stabilisation.0,
+            stabilisation_share: self.stabilisation_share,
+            growth_period: self.growth_period.0,
+            growth_percent: self.growth_percent,
         }
     }
 }

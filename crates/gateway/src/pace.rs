@@ -2,6 +2,7 @@
 
 mod convert;
 mod demand;
+mod episode;
 mod forecast;
 mod hits;
 mod lease;

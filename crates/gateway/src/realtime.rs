@@ -114,7 +114,7 @@ async fn turn(
     let pool = worker
         .shared
         .registry
-        .pool(&key, rule, &live.settings.queue)
+        .pool(&key, rule, &live.settings)
         .map_err(|_| (Problem::internal(), Ending::Refused))?;
     exchange.pool = Some(Arc::clone(pool.name()));
     let caller = &exchange.caller;

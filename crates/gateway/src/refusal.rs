@@ -6,7 +6,7 @@ use std::time::Duration;
 use paceline_limiter::{Charge, Metric, ProviderRefusal, RefusalKind as LimiterKind};
 use paceline_provider::{Refusal, RefusalKind};
 
-use crate::exchange::{Exchange, milliseconds};
+use crate::exchange::Exchange;
 use crate::labels;
 use crate::pace::{Pool, limiter_metric};
 
@@ -15,53 +15,77 @@ pub(crate) fn is_quota(kind: RefusalKind) -> bool {
     matches!(kind, RefusalKind::RateLimited | RefusalKind::SlowDown)
 }
 
+/// What a refusal means to the pool that it concerns; `None` where it concerns one request alone.
+fn pool_kind(kind: RefusalKind) -> Option<LimiterKind> {
+    match kind {
+        RefusalKind::RateLimited => Some(LimiterKind::Quota),
+        RefusalKind::SlowDown => Some(LimiterKind::Acceleration),
+        RefusalKind::Overloaded => Some(LimiterKind::Overload),
+        _ => None,
+    }
+}
+
 /// Counts and logs a refusal.
 pub(crate) fn note(exchange: &Exchange, refusal: &Refusal) {
     let metrics = &exchange.shared.metrics;
     let kind = labels::refusal(refusal);
     metrics.refusals.of(&["provider", &kind]).inc();
-    if !is_quota(refusal.kind) && refusal.status != Some(429) {
-        return;
+    if is_quota(refusal.kind) || refusal.status == Some(429) {
+        metrics.provider_429.of(&["openai", &kind]).inc();
     }
-    metrics.provider_429.of(&["openai", &kind]).inc();
-    tracing::warn!(
-        id = %exchange.request_id,
-        pool = exchange.pool.as_deref(),
-        kind,
-        limit = refusal.limit,
-        used = refusal.used,
-        requested = refusal.requested,
-        retry_after_ms = refusal.retry_after.map(milliseconds),
-        message = %refusal.message,
-        "the provider refused"
-    );
+    if pool_kind(refusal.kind).is_some() && exchange.pool.is_some() {
+        // The pool tells of it once, however many requests are refused with it.
+        tracing::debug!(id = %exchange.request_id, kind, message = %refusal.message, "refused");
+    } else if refusal.status == Some(429) {
+        tracing::warn!(
+            id = %exchange.request_id,
+            pool = exchange.pool.as_deref(),
+            kind,
+            limit = refusal.limit,
+            requested = refusal.requested,
+            message = %refusal.message,
+            "the provider refused"
+        );
+    }
+}
+
+/// The pause after a refusal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pause {
+    /// Where the provider named none.
+    pub(crate) unnamed: Option<Duration>,
+    /// Added to either.
+    pub(crate) jitter: Duration,
 }
 
 /// Lets the pool cool down when the refusal concerns everyone in it; whether it does.
 ///
-/// `pause` is the wait where the provider named none; `jitter` is added to either. `penalty_tokens`
-/// count as used on top.
+/// `penalty_tokens` count as used on top, once in an episode.
 pub(crate) fn cool_down(
+    exchange: &Exchange,
     pool: &Arc<Pool>,
     refusal: &Refusal,
-    pause: Option<Duration>,
-    jitter: Duration,
+    pause: Pause,
     penalty_tokens: u64,
 ) -> bool {
-    let kind = match refusal.kind {
-        RefusalKind::RateLimited | RefusalKind::SlowDown => LimiterKind::Quota,
-        RefusalKind::Overloaded => LimiterKind::Overload,
-        _ => return false,
+    let Some(kind) = pool_kind(refusal.kind) else {
+        return false;
     };
-    pool.refused(ProviderRefusal {
+    let refused = ProviderRefusal {
         metric: refusal.metric.and_then(limiter_metric),
         limit: refusal.limit,
         used: refusal.used,
         requested: refusal.requested,
-        retry_after: refusal.retry_after.or(pause),
-        jitter,
+        sent_at: exchange.sent_at(),
+        retry_after: refusal.retry_after.or(pause.unnamed),
+        wait_named: refusal.retry_after.is_some(),
+        jitter: pause.jitter,
         penalty: Charge::ZERO.with(Metric::Tokens, penalty_tokens),
         kind,
-    });
+    };
+    if pool.refused(refused, &refusal.message) {
+        let episodes = &exchange.shared.metrics.refusal_episodes;
+        episodes.of(&[pool.name(), kind.name()]).inc();
+    }
     true
 }

@@ -12,7 +12,7 @@ use crate::limits::{LimitState, Limits};
 use crate::queue::Queue;
 use crate::reservation::Reservations;
 use crate::settings::{DomainSettings, SettingsError};
-use crate::snapshot::LimitSource;
+use crate::snapshot::{Episode, LimitSource};
 use crate::time::{Timestamp, nanos};
 use crate::totals::Totals;
 use backfill::Plan;
@@ -61,7 +61,7 @@ impl Domain {
         let mut domain = Self {
             now,
             limits: Limits { states },
-            gate: Gate::new(&settings),
+            gate: Gate::new(&settings, now),
             reservations: Reservations::new(),
             queue: Queue::new(&settings.queue),
             knowledge: Knowledge::default(),
@@ -81,6 +81,12 @@ impl Domain {
     #[must_use]
     pub fn next_wake(&self) -> Option<Timestamp> {
         self.wake().map(Timestamp::from_nanos)
+    }
+
+    /// The present episode of refusals by the provider, or the last one.
+    #[must_use]
+    pub fn episode(&self) -> Option<Episode> {
+        self.gate.episode()
     }
 
     /// The running totals.
@@ -147,7 +153,8 @@ impl Domain {
             .reservations
             .oldest()
             .map(|(_, taken_at)| self.lease_end(taken_at));
-        [self.plan.wake(), self.deadline, lease]
+        let calm = self.gate.next_change();
+        [self.plan.wake(), self.deadline, lease, calm]
             .into_iter()
             .flatten()
             .min()

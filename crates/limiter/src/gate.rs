@@ -1,18 +1,20 @@
-//! What every request must pass besides the limits: pauses, spacing and slots.
+//! What every request must pass besides the limits: pauses, throttles, spacing and slots.
 
-use std::time::Duration;
+mod calm;
 
-use crate::ramp::{Ramp, Round};
+use crate::charge::Charge;
+use crate::episode::Running;
+use crate::limits::Limits;
+use crate::meter::Meter;
+use crate::ramp::Ramp;
 use crate::request::Binding;
-use crate::settings::DomainSettings;
-use crate::settlement::{Outcome, ProviderRefusal};
-use crate::snapshot::RampView;
-use crate::time::{Timestamp, nanos};
+use crate::settings::{CalmSettings, DomainSettings};
+use crate::settlement::Outcome;
+use crate::snapshot::{RampView, ThrottleKind};
+use crate::throttle::Throttle;
+use crate::time::nanos;
 
-/// The pause after a refusal that names none.
-const COOL_DOWN_MIN: Duration = Duration::from_secs(1);
-
-/// Whether a launch may happen now, whatever its charge.
+/// Whether a launch may happen now, whatever the limits say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
     Open,
@@ -29,21 +31,28 @@ pub(crate) struct Gate {
     slots: Option<(u32, Binding)>,
     spacing: u64,
     next_launch: u64,
-    cool_down_until: u64,
     probe: Option<Ramp>,
-    slow_start: Option<Ramp>,
+    calm: CalmSettings,
+    cool_down_until: u64,
+    episode: Option<Running>,
+    /// What is left of earlier refusals; nearly always nothing.
+    throttles: Vec<Throttle>,
+    meter: Meter,
 }
 
 impl Gate {
-    pub(crate) fn new(settings: &DomainSettings) -> Self {
+    pub(crate) fn new(settings: &DomainSettings, now: u64) -> Self {
         let mut gate = Self {
             concurrency_max: settings.concurrency_max,
             slots: None,
             spacing: nanos(settings.spacing),
             next_launch: 0,
-            cool_down_until: 0,
             probe: settings.probe_concurrency.map(Ramp::from),
-            slow_start: None,
+            calm: settings.calm,
+            cool_down_until: 0,
+            episode: None,
+            throttles: Vec::new(),
+            meter: Meter::new(now),
         };
         gate.count_slots();
         gate
@@ -55,9 +64,14 @@ impl Gate {
         self.count_slots();
     }
 
-    /// Takes over new bounds; pauses and ramps go on.
+    /// Takes over new bounds; pauses, ramps and throttles go on, unless they are turned off.
     pub(crate) fn reconfigure(&mut self, settings: &DomainSettings) {
         self.concurrency_max = settings.concurrency_max;
+        self.calm = settings.calm;
+        if settings.calm.stabilisation.is_zero() {
+            self.throttles
+                .retain(|throttle| throttle.kind() != ThrottleKind::Stabilisation);
+        }
         self.spacing = nanos(settings.spacing);
         if settings.probe_concurrency.is_none() {
             self.probe = None;
@@ -69,83 +83,88 @@ impl Gate {
         let configured = self
             .concurrency_max
             .map(|max| (max, Binding::Concurrency { max }));
-        let slow = self.slow_start.map(|ramp| ramp.concurrency());
-        let slow = slow.map(|max| (max, Binding::Concurrency { max }));
         let probe = self.probe.map(|ramp| (ramp.concurrency(), Binding::Probe));
-        self.slots = [configured, slow, probe]
+        self.slots = [configured, probe]
             .into_iter()
             .flatten()
             .filter(|(max, _)| *max < u32::MAX)
             .min_by_key(|(max, _)| *max);
     }
 
-    pub(crate) fn passage(&self, in_flight: usize, now: u64) -> Passage {
+    pub(crate) fn passage(&self, charge: &Charge, in_flight: usize, now: u64) -> Passage {
         if let Some((max, binding)) = self.slots
             && in_flight >= max as usize
         {
             return Passage::Slot(binding);
         }
-        if now < self.cool_down_until && self.cool_down_until >= self.next_launch {
-            return Passage::At(self.cool_down_until, Binding::CoolDown);
+        let spacing = (self.next_launch, Binding::Spacing);
+        let mut latest = (self.cool_down_until, Binding::CoolDown);
+        if spacing.0 > latest.0 {
+            latest = spacing;
         }
-        if now < self.next_launch {
-            return Passage::At(self.next_launch, Binding::Spacing);
+        for throttle in &self.throttles {
+            if throttle.counts(charge)
+                && let Some(at) = throttle.opens_at(now)
+                && at > latest.0
+            {
+                latest = (at, throttle.binding());
+            }
+        }
+        if latest.0 > now {
+            return Passage::At(latest.0, latest.1);
         }
         Passage::Open
     }
 
-    /// Whether a launch now leaves room for another at `at`.
-    pub(crate) fn leaves_room(&self, in_flight: usize, now: u64, at: u64) -> bool {
+    /// Whether a launch of `charge` now leaves room for another at `at`.
+    pub(crate) fn leaves_room(
+        &self,
+        charge: &Charge,
+        limits: &Limits,
+        in_flight: usize,
+        (now, at): (u64, u64),
+    ) -> bool {
         let slot = self
             .slots
             .is_none_or(|(max, _)| in_flight + 2 <= max as usize);
+        let mut throttles = self.throttles.iter();
         slot && now.saturating_add(self.spacing) <= at
+            && throttles.all(|throttle| throttle.opens_after(charge, limits, now) <= at)
     }
 
-    /// The time that `launches` before it push a launch at `now` back to.
-    pub(crate) fn spaced(&self, launches: u64, now: u64) -> u64 {
-        now.max(self.next_launch)
-            .saturating_add(self.spacing.saturating_mul(launches))
+    /// The time that `launches` of `charge` together push one behind them back to.
+    pub(crate) fn spaced(
+        &self,
+        launches: u64,
+        charge: &Charge,
+        limits: &Limits,
+        now: u64,
+    ) -> (u64, Binding) {
+        let spaced = now
+            .max(self.next_launch)
+            .saturating_add(self.spacing.saturating_mul(launches));
+        let mut latest = (spaced, Binding::Spacing);
+        for throttle in self.throttles.iter().filter(|_| launches > 0) {
+            let at = throttle.opens_after(charge, limits, now);
+            if at > latest.0 {
+                latest = (at, throttle.binding());
+            }
+        }
+        latest
     }
 
-    pub(crate) fn launch(&mut self, now: u64) {
+    pub(crate) fn launch(&mut self, charge: &Charge, limits: &Limits, now: u64) {
         if self.spacing > 0 {
             self.next_launch = now.saturating_add(self.spacing);
         }
-    }
-
-    pub(crate) fn cool_down_until(&self) -> u64 {
-        self.cool_down_until
+        for throttle in &mut self.throttles {
+            throttle.launch(charge, limits, now);
+        }
+        self.meter.add(charge, now);
     }
 
     pub(crate) fn probe_view(&self) -> Option<RampView> {
         self.probe.map(|ramp| ramp.view())
-    }
-
-    pub(crate) fn slow_start_view(&self) -> Option<RampView> {
-        self.slow_start.map(|ramp| ramp.view())
-    }
-
-    /// Starts a pause, or extends the present one if the provider asks for it.
-    pub(crate) fn cool_down(
-        &mut self,
-        refusal: &ProviderRefusal,
-        in_flight: usize,
-        now: Timestamp,
-    ) {
-        let pausing = now.as_nanos() < self.cool_down_until;
-        let pause = match refusal.retry_after {
-            Some(asked) => asked,
-            None if pausing => return,
-            None => COOL_DOWN_MIN,
-        };
-        let until = (now + pause + refusal.jitter).as_nanos();
-        self.cool_down_until = self.cool_down_until.max(until);
-        if !pausing {
-            let quarter = u32::try_from(in_flight / 4).unwrap_or(u32::MAX);
-            self.slow_start = Some(Ramp::from(quarter));
-            self.count_slots();
-        }
     }
 
     /// Whether anything bounds the requests in flight.
@@ -153,30 +172,20 @@ impl Gate {
         self.slots.is_some()
     }
 
-    /// Learns from the end of a request. `in_flight` still counts it.
+    /// Learns from the end of a request.
     ///
     /// A success during a pause was sent before it and says nothing about the pace after it.
-    pub(crate) fn ended(&mut self, outcome: Outcome, in_flight: usize, now: u64) {
-        if self.probe.is_none() && self.slow_start.is_none() {
-            return;
+    pub(crate) fn ended(&mut self, outcome: Outcome, now: u64) {
+        if let (Some(probe), Outcome::Success) = (&mut self.probe, outcome)
+            && now >= self.cool_down_until
+        {
+            probe.succeed();
+            self.count_slots();
         }
-        match outcome {
-            Outcome::Success if now >= self.cool_down_until => {
-                if let Some(probe) = &mut self.probe {
-                    probe.succeed(in_flight);
-                }
-                let slow_start = self.slow_start.as_mut();
-                if slow_start.is_some_and(|ramp| ramp.succeed(in_flight) == Round::Slack) {
-                    self.slow_start = None;
-                }
-            }
-            Outcome::Refused => {
-                if let Some(probe) = &mut self.probe {
-                    probe.halve();
-                }
-            }
-            Outcome::Success | Outcome::Failed => {}
-        }
-        self.count_slots();
+    }
+
+    /// What was launched then was not let in by the provider.
+    pub(crate) fn not_let_in(&mut self, charge: &Charge, launched_at: u64) {
+        self.meter.take_back(charge, launched_at);
     }
 }

@@ -11,10 +11,14 @@
 #![forbid(unsafe_code)]
 
 mod charge;
+mod course;
+mod cut;
 mod domain;
+mod episode;
 mod gate;
 mod knowledge;
 mod limits;
+mod meter;
 mod queue;
 mod ramp;
 mod request;
@@ -23,6 +27,7 @@ mod settings;
 mod settlement;
 mod slab;
 mod snapshot;
+mod throttle;
 mod time;
 mod totals;
 mod window;
@@ -34,9 +39,13 @@ pub use request::{
     Ticket, Tier, WaiterId,
 };
 pub use settings::{
-    DomainSettings, Limit, QueueSettings, SettingsError, TierSettings, WINDOW_MAX, WindowModel,
+    CalmSettings, DomainSettings, Limit, QueueSettings, SettingsError, TierSettings, WINDOW_MAX,
+    WindowModel,
 };
 pub use settlement::{Observation, Outcome, ProviderRefusal, RefusalKind, Settled, Settlement};
-pub use snapshot::{DomainSnapshot, LimitSource, LimitView, RampView, WaitingView};
+pub use snapshot::{
+    DomainSnapshot, Episode, LimitSource, LimitView, RampView, ThrottleKind, ThrottleView,
+    WaitingView,
+};
 pub use time::Timestamp;
 pub use totals::{Sum, Totals};

@@ -6,19 +6,6 @@ use crate::snapshot::RampView;
 pub(crate) struct Ramp {
     concurrency: u32,
     successes: u32,
-    /// Whether all slots were in use at some time in this round.
-    needed: bool,
-}
-
-/// What a success did to a ramp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Round {
-    /// It goes on.
-    Open,
-    /// It is over, and all slots were in use.
-    Full,
-    /// It is over, and there were slots to spare: the bound does not bind any more.
-    Slack,
 }
 
 impl Ramp {
@@ -26,7 +13,6 @@ impl Ramp {
         Self {
             concurrency: concurrency.max(1),
             successes: 0,
-            needed: false,
         }
     }
 
@@ -34,20 +20,12 @@ impl Ramp {
         self.concurrency
     }
 
-    /// Counts a success of one of `in_flight` requests.
-    pub(crate) fn succeed(&mut self, in_flight: usize) -> Round {
+    /// Counts a success.
+    pub(crate) fn succeed(&mut self) {
         self.successes += 1;
-        self.needed |= in_flight >= self.concurrency as usize;
-        if self.successes < self.concurrency {
-            return Round::Open;
+        if self.successes >= self.concurrency {
+            *self = Self::from(self.concurrency.saturating_mul(2));
         }
-        let round = if self.needed {
-            Round::Full
-        } else {
-            Round::Slack
-        };
-        *self = Self::from(self.concurrency.saturating_mul(2));
-        round
     }
 
     pub(crate) fn halve(&mut self) {

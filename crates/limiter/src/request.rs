@@ -147,10 +147,23 @@ pub enum Binding {
     Spacing,
     /// The provider refused a request and asked for a pause.
     CoolDown,
+    /// The pace returns in steps after a pause.
+    SlowStart,
+    /// The rate is reduced for a while after a refusal.
+    Stabilisation,
+    /// The provider refused the growth of the traffic, which is held.
+    Growth,
     /// The limits are not known yet; the first answers will tell.
     Probe,
     /// Others go first.
     Turn,
+}
+
+impl Binding {
+    /// Whether it is one of those that follow from refusals and bound the pace.
+    pub(crate) const fn is_throttle(self) -> bool {
+        matches!(self, Self::SlowStart | Self::Stabilisation | Self::Growth)
+    }
 }
 
 impl fmt::Display for Binding {
@@ -163,6 +176,9 @@ impl fmt::Display for Binding {
             Self::Concurrency { .. } => out.write_str("concurrency"),
             Self::Spacing => out.write_str("launch spacing"),
             Self::CoolDown => out.write_str("cool-down"),
+            Self::SlowStart => out.write_str("slow start"),
+            Self::Stabilisation => out.write_str("stabilisation"),
+            Self::Growth => out.write_str("growth of traffic"),
             Self::Probe => out.write_str("limits not known yet"),
             Self::Turn => out.write_str("others go first"),
         }

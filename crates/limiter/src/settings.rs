@@ -104,6 +104,33 @@ impl Default for QueueSettings {
     }
 }
 
+/// What follows from refusals by the provider, beside the pause and the slow start after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CalmSettings {
+    /// How long the rate of a refused limit stays reduced. Zero: not at all.
+    pub stabilisation: Duration,
+    /// The share of the rate that it begins with, in parts per million; from there it returns to
+    /// the whole in a straight line. The whole: the rate is not reduced.
+    pub stabilisation_share_ppm: u32,
+    /// How long the rate is held after the provider refused its growth, in which time it may grow
+    /// by `growth_percent` after that, and after how long without need it is let go.
+    pub growth_period: Duration,
+    /// Percent by which the rate may grow in each `growth_period`: a little less than the provider
+    /// allows, since requests bunch up.
+    pub growth_percent: u32,
+}
+
+impl Default for CalmSettings {
+    fn default() -> Self {
+        Self {
+            stabilisation: Duration::ZERO,
+            stabilisation_share_ppm: 800_000,
+            growth_period: Duration::from_secs(15 * 60),
+            growth_percent: 40,
+        }
+    }
+}
+
 /// Everything a domain is told in advance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainSettings {
@@ -120,6 +147,8 @@ pub struct DomainSettings {
     pub probe_concurrency: Option<u32>,
     /// The guard of limits that are learned rather than configured.
     pub learned_guard: Duration,
+    /// What follows from refusals.
+    pub calm: CalmSettings,
     /// The queue.
     pub queue: QueueSettings,
 }
@@ -133,6 +162,7 @@ impl Default for DomainSettings {
             reservation_lifetime: Duration::from_secs(600),
             probe_concurrency: None,
             learned_guard: Duration::from_millis(50),
+            calm: CalmSettings::default(),
             queue: QueueSettings::default(),
         }
     }
@@ -184,6 +214,12 @@ pub enum SettingsError {
     /// Reservations that expire at once.
     #[error("reservation_lifetime is zero; make it longer than the longest call")]
     ZeroReservationLifetime,
+    /// A stabilisation at no rate at all, which would be a pause.
+    #[error("calm.stabilisation_share_ppm is 0, which admits nothing; raise it")]
+    ZeroStabilisationShare,
+    /// A growth in no time.
+    #[error("calm.growth_period is zero; give it a length")]
+    ZeroGrowthPeriod,
     /// Guaranteed shares that add up to more than everything.
     #[error("the guaranteed shares add up to {total_ppm} ppm; keep the sum within 1000000 ppm")]
     SharesTooHigh {
@@ -209,6 +245,12 @@ impl DomainSettings {
         }
         if self.reservation_lifetime.is_zero() {
             return Err(SettingsError::ZeroReservationLifetime);
+        }
+        if self.calm.stabilisation_share_ppm == 0 {
+            return Err(SettingsError::ZeroStabilisationShare);
+        }
+        if self.calm.growth_period.is_zero() {
+            return Err(SettingsError::ZeroGrowthPeriod);
         }
         let total_ppm = self
             .queue

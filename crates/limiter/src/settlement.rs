@@ -62,6 +62,21 @@ pub enum RefusalKind {
     Quota,
     /// The provider is short of capacity; the quota has nothing to do with it.
     Overload,
+    /// The traffic rises too fast. The quota may have room: it is the growth that is held, and no
+    /// level changes.
+    Acceleration,
+}
+
+impl RefusalKind {
+    /// The kind in a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quota => "quota",
+            Self::Overload => "overload",
+            Self::Acceleration => "acceleration",
+        }
+    }
 }
 
 /// A refusal by the provider, as far as its message and headers tell.
@@ -75,12 +90,20 @@ pub struct ProviderRefusal {
     pub used: Option<u64>,
     /// Units the refused request asked for.
     pub requested: Option<u64>,
-    /// How long the provider asks to wait.
+    /// When the refused request was sent: what was sent before a pause was over belongs to the
+    /// refusal that the pause is for.
+    pub sent_at: Timestamp,
+    /// How long to wait.
     pub retry_after: Option<Duration>,
-    /// Added to the pause; the caller draws it, so that decisions stay free of randomness.
+    /// Whether the provider named that wait. One that the caller made up counts only for the first
+    /// refusal of an episode.
+    pub wait_named: bool,
+    /// Added to the pause; the caller draws it, so that decisions stay free of randomness. That of
+    /// the first refusal of an episode counts.
     pub jitter: Duration,
-    /// Counted as used on top of what was, for a quota that turned out smaller than believed.
+    /// Counted as used on top of what was, once in an episode, for a quota that turned out smaller
+    /// than believed.
     pub penalty: Charge,
-    /// Quota or capacity.
+    /// Quota, capacity or growth.
     pub kind: RefusalKind,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::charge::{Charge, Metric};
 use crate::request::{Binding, TenantId, Tier, WaiterId};
 use crate::settings::WindowModel;
+use crate::settlement::RefusalKind;
 use crate::time::Timestamp;
 use crate::totals::Totals;
 
@@ -40,13 +41,83 @@ pub struct LimitView {
     pub clear_in: Duration,
 }
 
-/// The bound on requests in flight while the limits are not known, or after a cool-down.
+/// The bound on requests in flight while the limits are not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RampView {
     /// Requests that may be in flight.
     pub concurrency: u32,
     /// Successes in the present round; as many as `concurrency` double the bound.
     pub successes: u32,
+}
+
+/// Refusals by the provider that belong together: all of requests that were sent before the pause
+/// was over. What is known about the limit comes from the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Episode {
+    /// Counts from 1 in each domain.
+    pub number: u64,
+    /// When the first refusal came.
+    pub began: Timestamp,
+    /// Quota, capacity or growth.
+    pub kind: RefusalKind,
+    /// Which metric was refused.
+    pub metric: Option<Metric>,
+    /// Units per window.
+    pub limit: Option<u64>,
+    /// Units that the provider counted as used.
+    pub used: Option<u64>,
+    /// Units that the refused request asked for.
+    pub requested: Option<u64>,
+    /// What was counted as used on top.
+    pub penalty: Charge,
+    /// Refusals so far.
+    pub refusals: u64,
+    /// When launches go on.
+    pub cool_down_until: Timestamp,
+    /// When the pace was whole again; `None`: it is not yet.
+    pub ended: Option<Timestamp>,
+}
+
+/// Why the pace is bounded after a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ThrottleKind {
+    /// The pace returns in steps after a pause.
+    SlowStart,
+    /// The rate of a refused limit is reduced for a while.
+    Stabilisation,
+    /// The provider refused the growth of the traffic.
+    Growth,
+}
+
+impl ThrottleKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::SlowStart, Self::Stabilisation, Self::Growth];
+
+    /// The kind in a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SlowStart => "slow_start",
+            Self::Stabilisation => "stabilisation",
+            Self::Growth => "growth",
+        }
+    }
+}
+
+/// A bound on the pace of launches after a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThrottleView {
+    /// Why.
+    pub kind: ThrottleKind,
+    /// What it counts; `None`: every limit, whichever takes longest.
+    pub metric: Option<Metric>,
+    /// The share of the full rate that may be used now, in parts per million. The full rate of a
+    /// growth is the one that it began with, so that this may be above the whole.
+    pub share_ppm: u64,
+    /// Units that may go in a minute at this share, where that is one number.
+    pub units_per_minute: Option<u64>,
+    /// Time until it is over; for a growth, if it holds nobody up until then.
+    pub remaining: Duration,
 }
 
 /// A domain at one moment.
@@ -66,8 +137,10 @@ pub struct DomainSnapshot {
     pub waiting: [usize; 3],
     /// The probe bound while the limits are not known.
     pub probe: Option<RampView>,
-    /// The slow start after a cool-down.
-    pub slow_start: Option<RampView>,
+    /// The present episode of refusals, or the last one.
+    pub episode: Option<Episode>,
+    /// What bounds the pace after refusals.
+    pub throttles: Vec<ThrottleView>,
     /// Whether the domain is shutting down.
     pub draining: bool,
     /// The running totals.

@@ -126,6 +126,10 @@ pub struct DomainGauges {
     pub next_launch: Bounded<FloatGauge>,
     /// See [`names::COOL_DOWN_SECONDS`].
     pub cool_down_seconds: Bounded<FloatGauge>,
+    /// See [`names::THROTTLE_SHARE`].
+    pub throttle_share: Bounded<FloatGauge>,
+    /// See [`names::THROTTLE_SECONDS`].
+    pub throttle_seconds: Bounded<FloatGauge>,
 }
 
 impl DomainGauges {
@@ -143,6 +147,8 @@ impl DomainGauges {
             &self.concurrency,
             &self.next_launch,
             &self.cool_down_seconds,
+            &self.throttle_share,
+            &self.throttle_seconds,
         ] {
             gauge.clear();
         }
@@ -195,6 +201,8 @@ pub struct Metrics {
     pub refusals: Bounded<Counter>,
     /// See [`names::PROVIDER_429`].
     pub provider_429: Bounded<Counter>,
+    /// See [`names::REFUSAL_EPISODES`].
+    pub refusal_episodes: Bounded<Counter>,
     /// See [`names::RETRIES`].
     pub retries: Bounded<Counter>,
     /// See [`names::UPSTREAM_REACHABLE`].
@@ -256,6 +264,7 @@ impl Metrics {
             added_latency_seconds: seconds(register, names::ADDED_LATENCY_SECONDS),
             refusals: family(register, names::REFUSALS),
             provider_429: family(register, names::PROVIDER_429),
+            refusal_episodes: family(register, names::REFUSAL_EPISODES),
             retries: family(register, names::RETRIES),
             upstream_reachable: single(register, names::UPSTREAM_REACHABLE, Gauge::default()),
             config_reloads: family(register, names::CONFIG_RELOADS),
@@ -287,6 +296,8 @@ fn domain_gauges(registry: &mut Registry) -> DomainGauges {
         concurrency: family(registry, names::CONCURRENCY),
         next_launch: family(registry, names::NEXT_LAUNCH),
         cool_down_seconds: family(registry, names::COOL_DOWN_SECONDS),
+        throttle_share: family(registry, names::THROTTLE_SHARE),
+        throttle_seconds: family(registry, names::THROTTLE_SECONDS),
     }
 }
 
@@ -369,6 +380,7 @@ mod tests {
             &metrics.usage_tokens,
             &metrics.refusals,
             &metrics.provider_429,
+            &metrics.refusal_episodes,
             &metrics.retries,
             &metrics.config_reloads,
         ] {
@@ -396,6 +408,8 @@ mod tests {
             &domains.concurrency,
             &domains.next_launch,
             &domains.cool_down_seconds,
+            &domains.throttle_share,
+            &domains.throttle_seconds,
             &metrics.estimate_bias,
         ] {
             gauges.of(&["a", "b", "c", "d"]).set(1.0);

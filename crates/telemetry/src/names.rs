@@ -64,6 +64,9 @@ metrics! {
     NEXT_LAUNCH = Gauge "paceline_next_launch_epoch_seconds" ["domain"] "Unix time of the next planned launch; 0 when nothing waits";
     SPACING_DELAY_SECONDS = Histogram "paceline_spacing_delay_seconds" [] "Waits that ended with the spacing between launches as the last obstacle";
     COOL_DOWN_SECONDS = Gauge "paceline_cool_down_seconds" ["domain"] "Time left until a limit pool launches again after a refusal by the provider";
+    REFUSAL_EPISODES = Counter "paceline_refusal_episodes" ["domain", "kind"] "Episodes of refusals by the provider, each with one pause and one cut, by kind";
+    THROTTLE_SHARE = Gauge "paceline_throttle_share_ratio" ["domain", "kind", "metric"] "Share of the rate that may be used after a refusal, by what bounds it";
+    THROTTLE_SECONDS = Gauge "paceline_throttle_seconds" ["domain", "kind", "metric"] "Time left until a bound on the rate after a refusal is over";
     ESTIMATE_ERROR = Histogram "paceline_estimate_error_ratio" ["estimator"] "Relative error of the input-token estimate, (estimate - actual) / actual, as an absolute value";
     ESTIMATE_BIAS = Gauge "paceline_estimate_bias_ratio" ["estimator"] "Mean signed relative error of the input-token estimate";
     OUTPUT_PREDICTIONS = Counter "paceline_output_predictions" ["result"] "Learned 95 % predictions of the length of an answer: covered, exceeded, or none for want of answers to learn from";

@@ -1,6 +1,6 @@
 //! The state of a gateway in words and bars.
 
-use paceline_admin_api::{LimitState, PoolState, QueueStatus, WaitingCall};
+use paceline_admin_api::{LimitState, PoolState, QueueStatus, ThrottleState, WaitingCall};
 
 use super::ask::State;
 use super::estimates;
@@ -79,11 +79,33 @@ fn pool_line(pool: &PoolState, style: Style) -> String {
     if let Some(pause) = &pool.cool_down {
         words.push(style.red(&format!("cooling down for {}", span_ms(pause.remaining_ms))));
     }
+    words.extend(pool.throttles.iter().map(throttle));
     format!(
         "pool {}: {}",
         style.bold(&plain(&pool.name)),
         words.join(", ")
     )
+}
+
+fn throttle(throttle: &ThrottleState) -> String {
+    let of = match &throttle.metric {
+        Some(metric) => format!(" of {}", plain(metric)),
+        None => String::new(),
+    };
+    let rate = match throttle.units_per_minute {
+        Some(units) => format!("{} a minute", grouped(units)),
+        None => percent(throttle.share),
+    };
+    let left = span_ms(throttle.remaining_ms);
+    match throttle.kind.as_str() {
+        "slow_start" => format!("slow start{of} at {rate} for {left}"),
+        "stabilisation" => {
+            let share = percent(throttle.share);
+            format!("stabilisation{of} at {share} ({rate}) for {left}")
+        }
+        "growth" => format!("growth{of} held at {rate}, let go after {left} without need"),
+        other => format!("{}{of} at {rate} for {left}", plain(other)),
+    }
 }
 
 fn limits(pool: &PoolState) -> Vec<String> {

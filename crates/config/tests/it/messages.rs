@@ -58,7 +58,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[retry]\ncolour = 1\n",
-        "p.toml:2: retry.colour: unknown key; the keys of retry are base_delay, delay_max, jitter, retries_max, stabilisation",
+        "p.toml:2: retry.colour: unknown key; the keys of retry are base_delay, delay_max, growth_percent, growth_period, jitter, retries_max, stabilisation, stabilisation_share",
     ),
     (
         "[retry]\nstabilization = \"1m\"\n",

@@ -58,7 +58,11 @@ fn nothing_at_all_gives_the_documented_defaults() {
         [retry.base_delay, retry.delay_max, retry.jitter],
         [SECOND, 30 * SECOND, SECOND]
     );
-    assert_eq!(retry.stabilisation, 900 * SECOND);
+    assert_eq!(
+        [retry.stabilisation, retry.growth_period],
+        [900 * SECOND, 900 * SECOND]
+    );
+    assert_eq!((retry.stabilisation_share, retry.growth_percent), (0.8, 40));
     assert_eq!(
         (queue.waiting_max, queue.waiting_per_tenant_max),
         (100_000, 20_000)

@@ -170,6 +170,16 @@ fn fill_pool(shared: &Shared, pool: &Pool, snapshot: &DomainSnapshot, now: Times
         .cool_down_seconds
         .of(&[name])
         .set(cool_down.unwrap_or_default().as_secs_f64());
+    for throttle in &snapshot.throttles {
+        let metric = throttle.metric.map_or("all", Metric::name);
+        let labels = [name, throttle.kind.name(), metric];
+        gauges
+            .throttle_share
+            .of(&labels)
+            .set(views::share(throttle));
+        let left = throttle.remaining.as_secs_f64();
+        gauges.throttle_seconds.of(&labels).set(left);
+    }
 }
 
 /// Unix time of the next planned launch, 0 when nothing waits.

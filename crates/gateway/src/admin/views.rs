@@ -1,10 +1,12 @@
 //! From the pools' own pictures to what the admin plane answers.
 
 use paceline_admin_api::{
-    CoolDown, LimitState, PoolState, QueueStatus, RateLimits, TierDepth, TokenTotals, WaitingCall,
+    CoolDown, EpisodeState, LimitState, PoolState, QueueStatus, RateLimits, ThrottleState,
+    TierDepth, TokenTotals, WaitingCall,
 };
 use paceline_limiter::{
-    DomainSnapshot, LimitSource, LimitView, Metric, Sum, Tier, Timestamp, WaitingView, WindowModel,
+    DomainSnapshot, Episode, LimitSource, LimitView, Metric, Sum, ThrottleView, Tier, Timestamp,
+    WaitingView, WindowModel,
 };
 
 use crate::exchange::milliseconds;
@@ -97,6 +99,8 @@ fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
             .map(|left| CoolDown {
                 remaining_ms: milliseconds(left),
             }),
+        episode: snapshot.episode.map(|episode| episode_state(&episode, now)),
+        throttles: snapshot.throttles.iter().map(throttle_state).collect(),
         tokens: TokenTotals {
             reserved: tokens(totals.reserved),
             settled: tokens(totals.settled),
@@ -105,6 +109,40 @@ fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
             debt: tokens(totals.debt),
         },
     }
+}
+
+fn episode_state(episode: &Episode, now: Timestamp) -> EpisodeState {
+    EpisodeState {
+        number: episode.number,
+        began_ms_ago: milliseconds(now.saturating_since(episode.began)),
+        over: episode.ended.is_some(),
+        kind: episode.kind.name().to_owned(),
+        metric: episode.metric.map(|metric| metric.name().to_owned()),
+        limit: episode.limit,
+        used: episode.used,
+        requested: episode.requested,
+        refusals: episode.refusals,
+        penalty_tokens: episode.penalty.get(Metric::Tokens),
+    }
+}
+
+fn throttle_state(throttle: &ThrottleView) -> ThrottleState {
+    ThrottleState {
+        kind: throttle.kind.name().to_owned(),
+        metric: throttle.metric.map(|metric| metric.name().to_owned()),
+        share: share(throttle),
+        units_per_minute: throttle.units_per_minute,
+        remaining_ms: milliseconds(throttle.remaining),
+    }
+}
+
+/// The share of the rate that may be used, as a fraction.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "parts per million are far below 2^52"
+)]
+pub(super) fn share(throttle: &ThrottleView) -> f64 {
+    throttle.share_ppm as f64 / 1e6
 }
 
 fn limit_state(limit: &LimitView, expected: &LimitForecast) -> LimitState {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use paceline_config as config;
 use paceline_limiter::{
-    DomainSettings, Limit, Metric, Observation, QueueSettings, Tier, TierSettings, Timestamp,
-    WindowModel,
+    CalmSettings, DomainSettings, Limit, Metric, Observation, QueueSettings, Tier, TierSettings,
+    Timestamp, WindowModel,
 };
 use paceline_provider::{ChargeRule, Combine, LimitMetric, LimitReport, LimitScope};
 
@@ -25,9 +25,10 @@ const UNKNOWN_BURST: Duration = Duration::from_millis(500);
 /// The limiter's settings of one pool.
 pub(crate) fn domain_settings(
     rule: &config::DomainRule,
-    queue: &config::Queue,
+    settings: &config::Settings,
     clock: &Clock,
 ) -> DomainSettings {
+    let queue = &settings.queue;
     DomainSettings {
         limits: rule
             .limits
@@ -39,6 +40,7 @@ pub(crate) fn domain_settings(
         reservation_lifetime: RESERVATION_LIFETIME,
         learned_guard: rule.guard,
         probe_concurrency: (rule.learn && rule.limits.is_empty()).then_some(rule.probe_concurrency),
+        calm: calm_settings(&settings.retry),
         queue: QueueSettings {
             waiting_max: queue.waiting_max,
             waiting_per_tenant_max: queue.waiting_per_tenant_max,
@@ -47,16 +49,28 @@ pub(crate) fn domain_settings(
     }
 }
 
+fn calm_settings(retry: &config::Retry) -> CalmSettings {
+    CalmSettings {
+        stabilisation: retry.stabilisation,
+        stabilisation_share_ppm: parts_per_million(retry.stabilisation_share),
+        growth_period: retry.growth_period,
+        growth_percent: retry.growth_percent,
+    }
+}
+
+/// Shares are checked to lie between 0 and 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 0 and 1e6"
+)]
+fn parts_per_million(share: f64) -> u32 {
+    (share * 1e6) as u32
+}
+
 fn tier_settings(rule: &config::TierRule) -> TierSettings {
-    // Shares are checked to lie between 0 and 1.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and 1e6"
-    )]
-    let guaranteed_share_ppm = (rule.guaranteed_share * 1e6) as u32;
     TierSettings {
-        guaranteed_share_ppm,
+        guaranteed_share_ppm: parts_per_million(rule.guaranteed_share),
         aging: rule.aging,
     }
 }

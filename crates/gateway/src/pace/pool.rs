@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use paceline_limiter::{
-    Binding, Charge, Domain, DomainSettings, DomainSnapshot, Event, Observation, Outlook,
+    Binding, Charge, Domain, DomainSettings, DomainSnapshot, Episode, Event, Observation, Outlook,
     ProviderRefusal, Refusal, Request, Reservation, ReservationId, SettingsError, Settled,
     Settlement, Submission, Ticket, Timestamp, WaiterId, WaitingView,
 };
@@ -19,8 +19,8 @@ use paceline_telemetry::{Counter, Metrics};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use super::Lease;
 use super::demand::{Demand, Rates};
+use super::{Lease, episode};
 use crate::clock::Clock;
 
 /// What a waiting request is told in the end.
@@ -67,6 +67,8 @@ struct State {
     waiters: HashMap<WaiterId, Waiter>,
     /// The moment for which the timer is set.
     alarm_at: Option<Timestamp>,
+    /// An episode of refusals has begun, and its end has not been told.
+    troubled: bool,
 }
 
 /// Counters of one pool, resolved once.
@@ -114,6 +116,7 @@ impl Pool {
                 domain: Domain::new(settings, clock.now())?,
                 waiters: HashMap::new(),
                 alarm_at: None,
+                troubled: false,
             }),
             alarm: Notify::new(),
             tokens,
@@ -172,9 +175,23 @@ impl Pool {
         });
     }
 
-    /// Tells the pool that the provider refused a request.
-    pub(crate) fn refused(self: &Arc<Self>, refusal: ProviderRefusal) {
-        self.change(|domain, _, now| domain.refused(refusal, now));
+    /// Tells the pool that the provider refused a request, with these words; `true` if an episode
+    /// of refusals begins with it.
+    pub(crate) fn refused(self: &Arc<Self>, refusal: ProviderRefusal, words: &str) -> bool {
+        let begun = self.change(|domain, _, now| {
+            let number = |domain: &Domain| domain.episode().map(|episode| episode.number);
+            let before = number(domain);
+            domain.refused(refusal, now);
+            (number(domain) != before).then(|| domain.snapshot(now))
+        });
+        let mut state = self.state.lock();
+        let episode = state.domain.episode();
+        state.troubled = episode.is_some_and(|episode| episode.ended.is_none());
+        drop(state);
+        if let Some(snapshot) = &begun {
+            episode::log_begin(&self.name, snapshot, words);
+        }
+        begun.is_some()
     }
 
     /// Stops admitting: everything that waits is refused.
@@ -284,7 +301,7 @@ impl Pool {
         action: impl FnOnce(&mut Domain, &mut HashMap<WaiterId, Waiter>, Timestamp) -> T,
     ) -> T {
         let mut events = Vec::new();
-        let (result, deliveries, sooner) = {
+        let (result, deliveries, sooner, ended) = {
             let mut state = self.state.lock();
             // Read under the lock: time must not run backwards for the domain.
             let now = self.clock.now();
@@ -298,8 +315,12 @@ impl Pool {
             if sooner {
                 state.alarm_at = wake;
             }
-            (result, state.take_deliveries(&mut events), sooner)
+            let deliveries = state.take_deliveries(&mut events);
+            (result, deliveries, sooner, state.take_ended_episode())
         };
+        if let Some(ended) = ended {
+            episode::log_end(&self.name, &ended);
+        }
         if sooner {
             self.alarm.notify_one();
         }
@@ -342,6 +363,19 @@ impl Pool {
 }
 
 impl State {
+    /// The episode of refusals that is over since the last look.
+    fn take_ended_episode(&mut self) -> Option<Episode> {
+        if !self.troubled {
+            return None;
+        }
+        let ended = self
+            .domain
+            .episode()
+            .filter(|episode| episode.ended.is_some());
+        self.troubled = ended.is_none();
+        ended
+    }
+
     fn take_deliveries(&mut self, events: &mut Vec<Event>) -> Vec<(Event, Option<Waiter>)> {
         events
             .drain(..)

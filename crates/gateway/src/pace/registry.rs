@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use paceline_config::{DomainRule, Queue, Settings};
+use paceline_config::{DomainRule, Settings};
 use paceline_limiter::SettingsError;
 use paceline_telemetry::Metrics;
 use parking_lot::RwLock;
@@ -102,7 +102,7 @@ impl Registry {
         &self,
         key: &PoolKey,
         rule: &DomainRule,
-        queue: &Queue,
+        settings: &Settings,
     ) -> Result<Arc<Pool>, SettingsError> {
         if let Some(pool) = self.pools.read().get(key) {
             return Ok(Arc::clone(pool));
@@ -114,7 +114,7 @@ impl Registry {
         if pools.len() >= POOLS_MAX {
             pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_idle());
         }
-        let settings = domain_settings(rule, queue, &self.clock);
+        let settings = domain_settings(rule, settings, &self.clock);
         let pool = Arc::new(Pool::new(key.name(), settings, self.clock, &self.metrics)?);
         self.control.spawn(Pool::run_timer(Arc::downgrade(&pool)));
         pools.insert(key.clone(), Arc::clone(&pool));
@@ -134,7 +134,7 @@ impl Registry {
             let Some(rule) = rules.into_iter().find(|rule| rule.name == key.rule()) else {
                 continue;
             };
-            let changed = pool.reconfigure(domain_settings(rule, &settings.queue, &self.clock));
+            let changed = pool.reconfigure(domain_settings(rule, settings, &self.clock));
             result = result.and(changed);
         }
         result

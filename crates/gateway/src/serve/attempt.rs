@@ -18,7 +18,7 @@ use crate::body::ReplyBody;
 use crate::exchange::{Ending, Exchange, milliseconds};
 use crate::labels;
 use crate::pace::Lease;
-use crate::refusal::{self, is_quota};
+use crate::refusal::{self, Pause, is_quota};
 use crate::relay::{Guards, Relay, settle};
 use crate::respond::Problem;
 use crate::server::Worker;
@@ -172,7 +172,11 @@ fn note_refusal(call: &mut Call, refusal: &Refusal, lease: Option<Lease>) -> Opt
     let cools_down = match &call.plan.paced {
         Some(paced) => {
             let penalty_tokens = paced.penalty_tokens;
-            refusal::cool_down(&paced.pool, refusal, pause, jitter, penalty_tokens)
+            let pause = Pause {
+                unnamed: pause,
+                jitter,
+            };
+            refusal::cool_down(&call.exchange, &paced.pool, refusal, pause, penalty_tokens)
         }
         None => false,
     };

@@ -223,7 +223,7 @@ fn paced(
     let key = PoolKey::of(rule, exchange.caller.credential, model);
     let pool = shared
         .registry
-        .pool(&key, rule, &live.settings.queue)
+        .pool(&key, rule, &live.settings)
         .map_err(|error| {
             tracing::error!(%error, rule = %rule.name, "the limiter refuses its settings");
             Problem::internal()

@@ -8,5 +8,6 @@ mod faults;
 mod lifecycle;
 mod pacing;
 mod provider;
+mod refusals;
 mod relay;
 mod tunnel;

@@ -152,6 +152,7 @@ impl Domain {
             return;
         }
         self.expire_leases(now);
+        self.calm_down(now);
         self.expire_waiters(now, false, events);
         if std::mem::take(&mut self.shrunk) {
             self.expire_too_large(events);
@@ -162,6 +163,19 @@ impl Domain {
         }
         self.stale = false;
         self.deadline = self.queue.first_deadline();
+    }
+
+    /// Lets go of throttles that are over.
+    fn calm_down(&mut self, now: u64) {
+        if self.gate.next_change().is_none_or(|at| at > now) {
+            return;
+        }
+        // A long wait is still a wait.
+        let head = self.queue.head().and_then(|key| self.queue.get(key));
+        if let Some(binding) = head.map(|waiter| waiter.binding) {
+            self.gate.holds(binding, now);
+        }
+        self.gate.calm_down(now);
     }
 
     fn admit_all(&mut self, now: u64, events: &mut Vec<Event>) {
@@ -199,7 +213,7 @@ impl Domain {
 
     /// Whether everything has room for `charge` now.
     fn passes(&mut self, charge: &Charge, now: u64) -> bool {
-        self.gate.passage(self.reservations.len(), now) == Passage::Open
+        self.gate.passage(charge, self.reservations.len(), now) == Passage::Open
             && self.limits.fit(charge, now)
     }
 
@@ -210,7 +224,7 @@ impl Domain {
 
     fn take(&mut self, charge: Charge, account: Option<Account>, now: u64) -> Reservation {
         self.limits.take(&charge, now);
-        self.gate.launch(now);
+        self.gate.launch(&charge, &self.limits, now);
         self.totals.open(charge);
         let key = self.reservations.open(Open {
             charge,

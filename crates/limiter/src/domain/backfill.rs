@@ -58,16 +58,23 @@ impl Domain {
             Ok(start) => (Some(start.at), start.binding),
             Err(binding) => (None, binding),
         };
-        let passage = self.gate.passage(self.reservations.len(), now);
+        let passage = self.gate.passage(&charge, self.reservations.len(), now);
         self.plan.head = Some(key);
         self.plan.start = start;
-        self.plan.open = passage == Passage::Open && start.is_some_and(|start| start > now);
+        // A throttle holds up only what counts in it.
+        let others_may = match passage {
+            Passage::Open => true,
+            Passage::At(_, binding) => binding.is_throttle(),
+            Passage::Slot(_) => false,
+        };
+        self.plan.open = others_may && start.is_some_and(|start| start > now);
         if let (Passage::At(at, _), Some(start)) = (passage, start)
             && at < start
         {
             // Others may have room between the end of the pause and the head's start.
             self.plan.next_chance = Some(at);
         }
+        self.gate.holds(binding, now);
         self.queue.promise(key);
         self.queue.bind(key, binding);
         self.measure_room(now);
@@ -75,16 +82,21 @@ impl Domain {
 
     /// When `charge` can go if it is next; `Err` if that depends on something in flight.
     pub(super) fn start_of(&self, charge: &Charge, now: u64) -> Result<Start, Binding> {
-        let held = match self.gate.passage(self.reservations.len(), now) {
-            Passage::Open => Start {
-                at: now,
-                binding: Binding::Turn,
-            },
-            Passage::At(at, binding) => Start { at, binding },
-            Passage::Slot(binding) => return Err(binding),
-        };
+        let held = self.gate_start(charge, now)?;
         let start = self.limits.earliest(charge, held.at).ok_or(held.binding)?;
         Ok(if start.at > held.at { start } else { held })
+    }
+
+    /// The same as far as the limits are not concerned.
+    pub(super) fn gate_start(&self, charge: &Charge, now: u64) -> Result<Start, Binding> {
+        match self.gate.passage(charge, self.reservations.len(), now) {
+            Passage::Open => Ok(Start {
+                at: now,
+                binding: Binding::Turn,
+            }),
+            Passage::At(at, binding) => Ok(Start { at, binding }),
+            Passage::Slot(binding) => Err(binding),
+        }
     }
 
     fn measure_room(&mut self, now: u64) {
@@ -110,7 +122,7 @@ impl Domain {
         let Some(start) = self.plan.start.filter(|_| self.plan.open) else {
             return false;
         };
-        match self.gate.passage(self.reservations.len(), now) {
+        match self.gate.passage(charge, self.reservations.len(), now) {
             Passage::Open => {}
             Passage::At(at, _) => {
                 // What went before this one has closed the gate for a while.
@@ -120,9 +132,11 @@ impl Domain {
             }
             Passage::Slot(_) => return false,
         }
-        if !self.gate.leaves_room(self.reservations.len(), now, start)
-            || self.plan.hopeless.iter().any(|small| charge.covers(small))
-        {
+        let in_flight = self.reservations.len();
+        let leaves_room = self
+            .gate
+            .leaves_room(charge, &self.limits, in_flight, (now, start));
+        if !leaves_room || self.plan.hopeless.iter().any(|small| charge.covers(small)) {
             return false;
         }
         if self.limits.within(charge, &self.plan.room) {

@@ -32,20 +32,25 @@ impl Domain {
     }
 
     /// Takes in a refusal by the provider: the whole domain pauses once per episode, and starts
-    /// slowly again after it.
+    /// slowly again after it. Only a refusal for quota touches levels.
     pub fn refused(&mut self, refusal: ProviderRefusal, now: Timestamp) {
         let at = self.advance(now);
+        let first = self.gate.begins_episode(&refusal);
         match refusal.kind {
             RefusalKind::Quota => {
                 self.totals.quota_refusals += 1;
-                self.raise_levels(&refusal, at);
-                self.limits.take(&refusal.penalty, at);
+                // What others were refused says nothing new unless it tells what is used.
+                if first || refusal.used.is_some() {
+                    self.raise_levels(&refusal, at);
+                }
+                if first {
+                    self.limits.take(&refusal.penalty, at);
+                }
             }
             RefusalKind::Overload => self.totals.overload_refusals += 1,
+            RefusalKind::Acceleration => self.totals.acceleration_refusals += 1,
         }
-        let in_flight = self.reservations.len();
-        self.gate
-            .cool_down(&refusal, in_flight, Timestamp::from_nanos(at));
+        self.gate.refused(&refusal, &self.limits, at);
         self.touch();
     }
 

@@ -27,7 +27,7 @@ impl Domain {
         let position = usize::try_from(ahead.count)
             .unwrap_or(usize::MAX)
             .saturating_add(1);
-        let held = match self.start_of(&crate::Charge::ZERO, now) {
+        let held = match self.gate_start(&waiter.charge, now) {
             Ok(start) => start,
             Err(binding) => {
                 return Some(Outlook {
@@ -50,9 +50,16 @@ impl Domain {
                 binding: Binding::Turn,
             });
         };
-        let spaced = self.gate.spaced(ahead.count, held.at);
+        let before = crate::Metric::ALL
+            .into_iter()
+            .fold(crate::Charge::ZERO, |sum, metric| {
+                sum.with(metric, ahead.units[metric.index()])
+            });
+        let (spaced, spacing) = self
+            .gate
+            .spaced(ahead.count, &before, &self.limits, held.at);
         let (at, binding) = if spaced > start.at {
-            (spaced, Binding::Spacing)
+            (spaced, spacing)
         } else if start.at > held.at {
             (start.at, start.binding)
         } else {
@@ -104,7 +111,8 @@ impl Domain {
             cool_down_until: (cool_down > now).then_some(cool_down),
             waiting: self.queue.waiting_per_tier(),
             probe: self.gate.probe_view(),
-            slow_start: self.gate.slow_start_view(),
+            episode: self.gate.episode(),
+            throttles: self.gate.throttle_views(&self.limits, now),
             draining: self.draining,
             totals: self.totals,
         }

@@ -5,7 +5,7 @@ use crate::charge::{Charge, Metric};
 use crate::limits::Taken;
 use crate::queue::Account;
 use crate::request::ReservationId;
-use crate::settlement::{Settled, Settlement};
+use crate::settlement::{Outcome, Settled, Settlement};
 use crate::time::Timestamp;
 
 impl Domain {
@@ -16,12 +16,14 @@ impl Domain {
     /// settling what has expired, does nothing.
     pub fn settle(&mut self, id: ReservationId, settlement: Settlement, now: Timestamp) -> Settled {
         let now = self.advance(now);
-        let in_flight = self.reservations.len();
         let bounded = self.gate.has_slots();
         let Some(open) = self.reservations.close(id.0) else {
             return Settled::Already;
         };
-        self.gate.ended(settlement.outcome, in_flight, now);
+        self.gate.ended(settlement.outcome, now);
+        if settlement.outcome == Outcome::Refused {
+            self.gate.not_let_in(&open.charge, open.taken_at);
+        }
         self.totals.settlements += 1;
         let charged = settlement.charged.unwrap_or(open.charge);
         let refunded = open.charge.saturating_sub(charged);

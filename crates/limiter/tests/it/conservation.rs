@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use paceline_limiter::{
-    Charge, Domain, DomainSettings, Event, Limit, Metric, Observation, Outcome, ProviderRefusal,
-    RefusalKind, Request, Reservation, ReservationId, Settled, Settlement, Submission, TenantId,
-    Tier, WaiterId, WindowModel,
+    CalmSettings, Charge, Domain, DomainSettings, Event, Limit, Metric, Observation, Outcome,
+    ProviderRefusal, RefusalKind, Request, Reservation, ReservationId, Settled, Settlement,
+    Submission, TenantId, Tier, WaiterId, WindowModel,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -51,7 +51,7 @@ enum Step {
     Refuse {
         used: Option<u64>,
         retry_ms: Option<u64>,
-        overload: bool,
+        kind: usize,
     },
     Reconfigure {
         amount: u64,
@@ -76,12 +76,18 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(metric, limit, remaining, reset_ms)| {
                 Step::Observe { metric, limit, remaining, reset_ms }
             }),
-        1 => (prop::option::of(0..200u64), prop::option::of(0..2_000u64), any::<bool>())
-            .prop_map(|(used, retry_ms, overload)| Step::Refuse { used, retry_ms, overload }),
+        1 => (prop::option::of(0..200u64), prop::option::of(0..2_000u64), 0..3usize)
+            .prop_map(|(used, retry_ms, kind)| Step::Refuse { used, retry_ms, kind }),
         1 => (0..200u64, 0..6usize)
             .prop_map(|(amount, model)| Step::Reconfigure { amount, model }),
     ]
 }
+
+const KINDS: [RefusalKind; 3] = [
+    RefusalKind::Quota,
+    RefusalKind::Overload,
+    RefusalKind::Acceleration,
+];
 
 fn settings(amount: u64, model: usize, slots: Option<u32>, probe: Option<u32>) -> DomainSettings {
     let burst = (amount / 3).max(1);
@@ -109,6 +115,11 @@ fn settings(amount: u64, model: usize, slots: Option<u32>, probe: Option<u32>) -
     ];
     let mut settings = DomainSettings {
         limits,
+        calm: CalmSettings {
+            stabilisation: Duration::from_secs(3),
+            growth_period: Duration::from_secs(2),
+            ..CalmSettings::default()
+        },
         concurrency_max: slots,
         spacing: Duration::from_millis(amount % 3),
         reservation_lifetime: Duration::from_secs(4),
@@ -337,21 +348,19 @@ impl Run {
             Step::Refuse {
                 used,
                 retry_ms,
-                overload,
+                kind,
             } => {
                 let refusal = ProviderRefusal {
                     metric: used.map(|_| METRIC),
                     limit: None,
                     used,
                     requested: None,
+                    sent_at: now,
                     retry_after: retry_ms.map(Duration::from_millis),
+                    wait_named: true,
                     jitter: Duration::from_millis(3),
                     penalty: Charge::ZERO,
-                    kind: if overload {
-                        RefusalKind::Overload
-                    } else {
-                        RefusalKind::Quota
-                    },
+                    kind: KINDS[kind],
                 };
                 self.domain.refused(refusal, now);
             }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use paceline_limiter::{
-    Charge, Domain, Event, Limit, Metric, Observation, ProviderRefusal, RefusalKind, Request,
-    Submission, Timestamp, WINDOW_MAX, WindowModel,
+    CalmSettings, Charge, Domain, DomainSettings, Event, Limit, Metric, Observation,
+    ProviderRefusal, RefusalKind, Request, Submission, Timestamp, WINDOW_MAX, WindowModel,
 };
 
 use crate::provider::at;
@@ -121,7 +121,15 @@ fn no_answers_or_refusals_make_it_panic() {
         Some(Duration::MAX),
     ];
     for limit in limits().into_iter().step_by(7) {
-        let Ok(mut domain) = Domain::new(settings(&[limit]), at(0)) else {
+        let settings = DomainSettings {
+            calm: CalmSettings {
+                stabilisation: Duration::from_secs(1 << 40),
+                growth_percent: u32::MAX,
+                ..CalmSettings::default()
+            },
+            ..settings(&[limit])
+        };
+        let Ok(mut domain) = Domain::new(settings, at(0)) else {
             continue;
         };
         for amount in extremes {
@@ -142,16 +150,23 @@ fn no_answers_or_refusals_make_it_panic() {
                     }
                 }
             }
-            for retry_after in durations {
+            let kinds = [
+                RefusalKind::Quota,
+                RefusalKind::Overload,
+                RefusalKind::Acceleration,
+            ];
+            for (retry_after, kind) in durations.into_iter().zip(kinds.into_iter().cycle()) {
                 let refusal = ProviderRefusal {
                     metric: Some(Metric::Tokens),
                     limit: Some(amount),
                     used: Some(amount),
                     requested: Some(amount),
+                    sent_at: at(random.next()),
                     retry_after,
+                    wait_named: true,
                     jitter: Duration::MAX,
                     penalty: Charge::ZERO,
-                    kind: RefusalKind::Quota,
+                    kind,
                 };
                 domain.refused(refusal, at(0));
             }

@@ -30,7 +30,9 @@ fn quota_refusal(retry_after: Option<Duration>) -> ProviderRefusal {
         limit: None,
         used: None,
         requested: None,
+        sent_at: at(0),
         retry_after,
+        wait_named: retry_after.is_some(),
         jitter: Duration::from_millis(7),
         penalty: Charge::ZERO,
         kind: RefusalKind::Quota,
@@ -101,9 +103,13 @@ fn without_headers_the_probe_doubles_per_full_round_and_halves_on_refusal() {
     }
     let round = fill(&mut domain, 0);
     assert_eq!(round.len(), 32);
-    settle(&mut domain, &round[..1], Outcome::Refused, 0);
-    settle(&mut domain, &round[1..], Outcome::Failed, 0);
-    assert_eq!(fill(&mut domain, 0).len(), 16);
+    for reservation in &round {
+        settle(&mut domain, &[*reservation], Outcome::Refused, 0);
+        domain.refused(quota_refusal(None), at(0));
+    }
+    // Once for all of them.
+    let probe = domain.snapshot(at(0)).probe.unwrap();
+    assert_eq!(probe.concurrency, 16);
 }
 
 #[test]
@@ -332,33 +338,6 @@ fn a_limit_named_in_a_refusal_is_learned() {
         (view.amount, view.used, view.source),
         (2_000, 1_900, LimitSource::Learned)
     );
-}
-
-#[test]
-fn after_a_pause_concurrency_starts_at_a_quarter_and_doubles_per_round() {
-    let mut domain = Domain::new(settings(&[]), at(0)).unwrap();
-    let open: Vec<_> = (0..16)
-        .map(|_| match domain.submit(request(1, tokens(10)), at(0)) {
-            Submission::Admitted(reservation) => reservation,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    domain.refused(quota_refusal(None), at(0));
-    settle(&mut domain, &open, Outcome::Failed, 0);
-    let now = SECOND + 7 * MS;
-    for slots in [4, 8, 16] {
-        let round = fill(&mut domain, now);
-        assert_eq!(round.len(), slots);
-        settle(&mut domain, &round, Outcome::Success, now);
-    }
-    // A trickle that does not need its slots ends the slow start.
-    for _ in 0..64 {
-        let Submission::Admitted(one) = domain.submit(request(1, tokens(1)), at(now)) else {
-            panic!("there is room")
-        };
-        settle(&mut domain, &[one], Outcome::Success, now);
-    }
-    assert_eq!(domain.snapshot(at(now)).slow_start, None);
 }
 
 fn used(domain: &Domain, now: u64) -> u64 {

@@ -10,8 +10,10 @@
 mod backfill;
 mod conservation;
 mod deadlines;
+mod episodes;
 mod extremes;
 mod fairness;
+mod growth;
 mod learning;
 mod lifecycle;
 mod models;

@@ -1,5 +1,7 @@
 //! Naive providers: each keeps a log of what it let in and replays it for every decision.
 
+use std::collections::HashMap;
+
 use paceline_limiter::{Limit, Timestamp, WindowModel};
 
 /// What a provider enforces.
@@ -154,6 +156,52 @@ impl Provider {
             }
         };
         next.max(now + 1)
+    }
+}
+
+/// A naive provider that refuses the growth of traffic: a step holds at most the floor, or so many
+/// percent more than the busiest step of the period before, and what comes first in any case.
+#[derive(Clone, Debug)]
+pub(crate) struct RampProvider {
+    pub(crate) floor: u64,
+    pub(crate) growth_percent: u64,
+    pub(crate) step: u64,
+    pub(crate) period: u64,
+    /// What each step held.
+    steps: HashMap<u64, u64>,
+}
+
+impl RampProvider {
+    pub(crate) fn new(floor: u64, growth_percent: u64, step: u64, period: u64) -> Self {
+        Self {
+            floor,
+            growth_percent,
+            step,
+            period,
+            steps: HashMap::new(),
+        }
+    }
+
+    /// Lets a request in, or says how long its step goes on.
+    pub(crate) fn arrive(&mut self, at: u64, units: u64) -> Result<(), u64> {
+        let ceiling = self.ceiling(at);
+        let used = self.steps.entry(at / self.step).or_default();
+        if *used > 0 && *used + units > ceiling {
+            return Err(self.step - at % self.step);
+        }
+        *used += units;
+        Ok(())
+    }
+
+    fn ceiling(&self, at: u64) -> u64 {
+        let Some(before) = (at / self.period).checked_sub(1) else {
+            return self.floor;
+        };
+        let first = before * self.period / self.step;
+        let steps =
+            (first..first + self.period / self.step).filter_map(|step| self.steps.get(&step));
+        let grown = steps.max().copied().unwrap_or(0) * (100 + self.growth_percent) / 100;
+        self.floor.max(grown)
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use paceline_limiter::{
-    Binding, Charge, Domain, DomainSettings, Event, Limit, Metric, Outcome, QueueSettings, Refusal,
-    Request, Reservation, ReservationId, Settlement, Submission, TenantId, Tier, Timestamp,
-    WaiterId, WindowModel,
+    Binding, Charge, Domain, DomainSettings, Event, Limit, Metric, Outcome, ProviderRefusal,
+    QueueSettings, Refusal, RefusalKind, Request, Reservation, ReservationId, Settlement,
+    Submission, TenantId, Tier, Timestamp, WaiterId, WindowModel,
 };
 
 pub(crate) const MS: u64 = 1_000_000;
@@ -74,6 +74,22 @@ pub(crate) fn settings(limits: &[Limit]) -> DomainSettings {
     }
 }
 
+/// A refusal for tokens, of a request sent at `sent_at`.
+pub(crate) fn refusal(sent_at: u64, retry_after_ms: Option<u64>) -> ProviderRefusal {
+    ProviderRefusal {
+        metric: Some(Metric::Tokens),
+        limit: None,
+        used: None,
+        requested: None,
+        sent_at: Timestamp::from_nanos(sent_at),
+        retry_after: retry_after_ms.map(Duration::from_millis),
+        wait_named: retry_after_ms.is_some(),
+        jitter: Duration::ZERO,
+        penalty: Charge::ZERO,
+        kind: RefusalKind::Quota,
+    }
+}
+
 pub(crate) fn spent(charged: Option<Charge>) -> Settlement {
     Settlement {
         charged,
@@ -81,7 +97,7 @@ pub(crate) fn spent(charged: Option<Charge>) -> Settlement {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Action {
     Submit {
         tag: u64,
@@ -91,6 +107,8 @@ pub(crate) enum Action {
         id: ReservationId,
         settlement: Settlement,
     },
+    /// The provider refuses; the request is submitted again.
+    Refuse(Box<(Launch, ProviderRefusal)>),
 }
 
 /// One admission.
@@ -208,6 +226,18 @@ impl World {
             Action::Settle { id, settlement } => {
                 self.domain.settle(id, settlement, now);
                 self.poll();
+            }
+            Action::Refuse(refused) => {
+                let (launch, refusal) = *refused;
+                let settlement = Settlement {
+                    charged: Some(Charge::ZERO),
+                    outcome: Outcome::Refused,
+                };
+                self.domain.settle(launch.reservation.id, settlement, now);
+                self.domain.refused(refusal, now);
+                self.poll();
+                let (tag, request) = (launch.tag, launch.request);
+                self.act(Action::Submit { tag, request });
             }
         }
     }

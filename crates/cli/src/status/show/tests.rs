@@ -39,6 +39,8 @@ fn state() -> State {
                 cool_down: Some(CoolDown {
                     remaining_ms: 3_200,
                 }),
+                episode: None,
+                throttles: vec![],
                 tokens: TokenTotals {
                     reserved: 1_000,
                     settled: 700,
@@ -103,4 +105,29 @@ fn a_gateway_without_traffic_says_so() {
         "http://127.0.0.1:4100   0 running, 0 waiting\n\n\
          no limit pool yet: the first request of a model makes one"
     );
+}
+
+#[test]
+fn what_bounds_the_pace_after_refusals_is_told_with_the_time_left() {
+    let mut state = state();
+    let throttle = |kind: &str, share, units_per_minute, remaining_ms| ThrottleState {
+        kind: kind.into(),
+        metric: Some("tokens".into()),
+        share,
+        units_per_minute,
+        remaining_ms,
+    };
+    state.rate_limits.pools[0].throttles = vec![
+        throttle("slow_start", 0.25, None, 1_500),
+        throttle("stabilisation", 0.82, Some(49_200), 810_000),
+        throttle("growth", 1.2, Some(72_000), 600_000),
+    ];
+    let text = lines(&state, Style::default()).join("\n");
+    for expected in [
+        "slow start of tokens at 25 % for 1.5 s",
+        "stabilisation of tokens at 82 % (49,200 a minute) for ",
+        "growth of tokens held at 72,000 a minute, let go after ",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
 }

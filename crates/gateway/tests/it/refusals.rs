@@ -1,0 +1,184 @@
+//! What is seen and logged of refusals by the provider.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use paceline_simulator::Quota;
+use paceline_testkit::{TestGateway, chat};
+use parking_lot::Mutex;
+
+use crate::provider::provider;
+
+/// The log of this process. Lines of other tests may be in it.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn capture() -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .init();
+        log
+    }
+
+    /// The lines of a pool that contain `text`.
+    fn lines(&self, pool: &str, text: &str) -> Vec<String> {
+        let log = String::from_utf8_lossy(&self.0.lock()).into_owned();
+        let pool = format!("pool=\"{pool}\"");
+        let lines = log.lines().filter(|line| line.contains(&pool));
+        let lines = lines.filter(|line| line.contains(text));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+fn configuration(pool: &str, tokens_per_minute: u64, stabilisation: &str) -> String {
+    format!(
+        "[retry]\nstabilisation = \"{stabilisation}\"\njitter = \"0ms\"\n\
+         [[domains]]\nname = \"{pool}\"\nmodels = [\"*\"]\nwindow = \"bucket\"\n\
+         tokens_per_minute = {tokens_per_minute}\npenalty_tokens = 70\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_episode_is_one_line_one_cut_and_one_penalty_and_its_end_is_another_line() -> Result<()>
+{
+    let log = Log::capture();
+    // The refusals say that all is used, and ask for five seconds: all come within them.
+    let simulator = provider(vec![Quota::tokens_per_minute(6_000)]).await?;
+    let gateway = TestGateway::start(
+        simulator.address(),
+        &configuration("together", 6_000, "10m"),
+    )?;
+    let calls: Vec<_> = (0..4)
+        .map(|index| {
+            let caller = gateway.caller();
+            tokio::spawn(async move {
+                let fault = format!("429;times=1;key={index}");
+                let headers = [("x-simulator-fault", fault.as_str())];
+                caller.chat(&headers, chat(500, false)).await
+            })
+        })
+        .collect();
+    // On a slow machine the last ones may come so late that the pause holds them.
+    let all_refused = |pool: &paceline_admin_api::PoolState| {
+        let received = simulator.state().counters.received;
+        let refusals = pool.episode.as_ref().map(|episode| episode.refusals);
+        pool.in_flight == 0 && refusals == Some(received)
+    };
+    let pool = gateway.until_pool(all_refused).await?;
+    let Some(episode) = &pool.episode else {
+        bail!("{pool:?}")
+    };
+    assert_eq!((episode.number, episode.over), (1, false));
+    assert_eq!(
+        (episode.kind.as_str(), episode.penalty_tokens),
+        ("quota", 70)
+    );
+    assert_eq!((episode.limit, episode.requested), (Some(6_000), Some(500)));
+    let throttle = |kind: &str| pool.throttles.iter().find(|throttle| throttle.kind == kind);
+    let Some(stabilisation) = throttle("stabilisation") else {
+        bail!("{pool:?}")
+    };
+    assert!((0.8..0.82).contains(&stabilisation.share), "{pool:?}");
+    assert!(stabilisation.remaining_ms > 500_000, "{pool:?}");
+    assert_eq!(stabilisation.metric.as_deref(), Some("tokens"));
+    assert!(throttle("slow_start").is_some(), "{pool:?}");
+    let metric = |name, labels| gateway.metric(name, labels);
+    assert_eq!(
+        metric("paceline_refusal_episodes_total", "quota").await?,
+        1.0
+    );
+    let share = metric("paceline_throttle_share_ratio", "stabilisation").await?;
+    assert!((0.8..0.82).contains(&share), "{share}");
+    let lines = log.lines("together", "WARN");
+    let [line] = &lines[..] else {
+        bail!("not one line but {lines:#?}")
+    };
+    for part in [
+        "episode=1",
+        "limit=6000",
+        "requested=500",
+        "penalty_tokens=70",
+    ] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+    for part in [
+        "slow_start_percent=25",
+        "stabilisation_percent=80",
+        "pause_ms=5",
+    ] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+    for call in calls {
+        call.abort();
+    }
+    its_end(&log).await
+}
+
+/// Without stabilisation a short pause is soon over, though nobody asks for anything any more.
+async fn its_end(log: &Log) -> Result<()> {
+    let simulator = provider(vec![Quota::tokens_per_minute(6_000_000)]).await?;
+    let gateway = TestGateway::start(
+        simulator.address(),
+        &configuration("alone", 6_000_000, "0s"),
+    )?;
+    let fault = [("x-simulator-fault", "429;times=1;key=end")];
+    let answer = gateway.caller().chat(&fault, chat(500, false)).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    for _ in 0..100 {
+        let lines = log.lines("alone", "whole again");
+        if let [line] = &lines[..] {
+            assert!(
+                line.contains("INFO") && line.contains("refusals=1"),
+                "{line}"
+            );
+            let pool = gateway.pool().await?;
+            assert!(pool.throttles.is_empty(), "{pool:?}");
+            assert!(pool.episode.is_some_and(|episode| episode.over));
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!("the end of the episode was not told within five seconds")
+}
+
+#[tokio::test]
+async fn growth_that_is_refused_is_held_and_the_level_stays() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let gateway = TestGateway::start(
+        simulator.address(),
+        &configuration("slope", 6_000_000, "10m"),
+    )?;
+    let fault = [("x-simulator-fault", "slow_down;times=1;key=slope")];
+    let answer = gateway.caller().chat(&fault, chat(500, false)).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let pool = gateway.assert_settled().await?;
+    let kinds: Vec<_> = pool
+        .throttles
+        .iter()
+        .map(|throttle| throttle.kind.as_str())
+        .collect();
+    assert_eq!(kinds, ["growth"], "{pool:?}");
+    assert!(pool.limits[0].used <= 500, "{pool:?}");
+    assert!(
+        pool.episode
+            .is_some_and(|episode| episode.kind == "acceleration")
+    );
+    Ok(())
+}
