@@ -6,8 +6,9 @@ use paceline_simulator::Metric;
 
 use crate::random::Dice;
 use crate::scenario::{
-    Arrivals, Change, Delay, Fault, FaultKind, FixedRate, Foreign, Formula, Gateway, Headers, Kind,
-    Priority, Provider, QuotaRule, RetriesOnly, Retry, Scenario, Sender, Size, Workload,
+    Arrivals, Change, Delay, Expect, Fault, FaultKind, FixedRate, Foreign, Formula, Gateway,
+    Headers, Kind, Priority, Provider, QuotaRule, RetriesOnly, Retry, Scenario, Sender, Size,
+    Workload,
 };
 use crate::time::Span;
 
@@ -128,6 +129,7 @@ pub fn member(seed: u64) -> Member {
         provider,
         workload: vec![workload(load, seed)],
         fault: answers.map(fault).into_iter().collect(),
+        expect: Expect::default(),
     };
     Member { scenario, traits }
 }

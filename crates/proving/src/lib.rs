@@ -17,6 +17,7 @@ mod client;
 pub mod families;
 mod oracles;
 mod random;
+mod reduce;
 mod report;
 mod rivals;
 mod run;
@@ -30,12 +31,14 @@ mod world;
 pub use paceline_simulator::Metric;
 
 pub use self::{
+    reduce::reduce,
     report::{LimitUse, Minute, Refused, Report, Second, TenantShare, Timeline, Waits},
     run::{Run, RunError},
     scenario::{
-        Arrivals, Change, Delay, Fault, FaultKind, FixedRate, Foreign, ForeignBurst, Formula,
-        Gateway, Headers, Kind, Knowledge, Priority, Prompt, Provider, QuotaRule, RampRule,
-        RetriesOnly, Retry, Scenario, ScenarioError, ScenarioFault, Sender, Settle, Size, Workload,
+        Arrivals, Change, Delay, Expect, Fault, FaultKind, FixedRate, Foreign, ForeignBurst,
+        Formula, Gateway, Headers, Kind, Knowledge, Priority, Prompt, Provider, QuotaRule,
+        RampRule, RetriesOnly, Retry, Scenario, ScenarioError, ScenarioFault, Sender, Settle, Size,
+        Workload,
     },
     time::Span,
     trace::{Event, Happening},

@@ -35,10 +35,11 @@ pub struct Report {
     pub attempts: u64,
     /// Attempts of them in the first minute.
     pub attempts_first_minute: u64,
-    /// Refusals by the provider.
+    /// Refusals by the provider for its limits (429).
     pub refused: Refused,
-    /// Refusals by the provider by their reason: a limit's abbreviation, `concurrency`,
-    /// `slow_down`, `overloaded`, `too_large`.
+    /// Attempts that met a provider short of capacity (503).
+    pub overloaded: u64,
+    /// Refusals by their reason: a limit's abbreviation, `concurrency`, `slow_down`, `too_large`.
     pub reasons: BTreeMap<String, u64>,
     /// Waits of the requests that were served, from arrival to the attempt that was.
     pub wait: Waits,
@@ -57,6 +58,8 @@ pub struct Report {
     pub last_answer_s: f64,
     /// What each tenant had.
     pub tenants: Vec<TenantShare>,
+    /// Expectations of the scenario that the gateway did not meet.
+    pub unmet: Vec<String>,
     /// Rules that must never be broken and were; empty in a good run.
     pub violations: Vec<String>,
     /// The story of the run as one number: the same for the same scenario and seed.
@@ -159,7 +162,7 @@ pub(crate) fn report(scenario: &Scenario, sender: Sender, seed: u64, outcome: &O
         )
     });
     let best_ns = best::last_admission_ns(scenario, prompts, outcome.start_ns);
-    Report {
+    let mut report = Report {
         sender,
         seed,
         requests,
@@ -175,6 +178,7 @@ pub(crate) fn report(scenario: &Scenario, sender: Sender, seed: u64, outcome: &O
             first_minute_per_1000: per_1000(story.refusals[0], story.attempts[0]),
             later_per_1000: per_1000(story.refusals[1], story.attempts[1]),
         },
+        overloaded: story.overloaded,
         reasons: story.reasons.clone(),
         wait: waits(&story.waits_ns),
         use_from_minute_2: binding.and_then(|limit| limit.use_from_minute_2),
@@ -184,10 +188,15 @@ pub(crate) fn report(scenario: &Scenario, sender: Sender, seed: u64, outcome: &O
         best_last_admission_s: best_ns.map(in_seconds),
         last_answer_s: in_seconds(story.last_answer_ns.saturating_sub(outcome.start_ns)),
         tenants: tenants::shares(scenario, outcome),
+        unmet: Vec::new(),
         violations: oracles::violations(scenario, outcome),
         trace_hash: format!("{:016x}", outcome.hash),
         events: outcome.events,
+    };
+    if sender == Sender::Gateway {
+        report.unmet = scenario.expect.unmet(&report);
     }
+    report
 }
 
 /// The limit of which most was used.

@@ -1,6 +1,7 @@
 //! What is simulated: a workload, a provider, the way between them, and who sends.
 
 mod check;
+mod expect;
 mod parse;
 mod provider;
 mod sender;
@@ -9,6 +10,7 @@ mod workload;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    expect::Expect,
     parse::{ScenarioError, ScenarioFault},
     provider::{
         Change, Fault, FaultKind, Foreign, ForeignBurst, Formula, Headers, Kind, Provider,
@@ -59,6 +61,9 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fault: Vec<Fault>,
+    /// What the gateway must achieve.
+    #[serde(default)]
+    pub expect: Expect,
 }
 
 /// How long things take; every request draws each of them anew, so that requests overtake each
@@ -97,6 +102,12 @@ impl Scenario {
     /// Everything that is wrong with it, with file, line and key.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
         parse::scenario(name, text)
+    }
+
+    /// Whether it holds what a scenario must hold beyond its form.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        check::scenario(self).is_empty()
     }
 
     /// The scenario as the text of a file.

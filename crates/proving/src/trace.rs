@@ -30,6 +30,8 @@ pub enum Happening {
     Jumped = 10,
     /// Other consumers come all at once; the subject is the number of the rule.
     Burst = 11,
+    /// The provider is short of capacity, whatever the limits; the detail is the stated wait.
+    Overloaded = 12,
 }
 
 /// One event.

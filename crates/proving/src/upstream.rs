@@ -56,7 +56,7 @@ pub(crate) struct Reply {
     pub(crate) end_after_ns: u64,
     /// How the attempt ends; `None` where the head is all there is.
     pub(crate) end: Option<End>,
-    /// Why it was refused, in the provider's abbreviation.
+    /// Why it was refused, in the provider's abbreviation; `None` for an overload too.
     pub(crate) refused: Option<String>,
     /// How much later the answer is than its way explains.
     pub(crate) late_ns: u64,
@@ -118,14 +118,16 @@ impl<'s> Upstream<'s> {
             let status = Status::Overloaded {
                 wait_ns: OVERLOAD_NS,
             };
-            return self.short_answer(status, Vec::new(), "overloaded");
+            return self.short_answer(status, Vec::new(), None);
         }
         if self.strikes(FaultKind::SlowDown, now_ns) {
             let words = self.words(&Refusal::SlowDown {
                 wait_ns: NANOS_PER_SECOND,
             });
             let levels = self.headers(now_ns);
-            return self.short_answer(Status::Refused(words), levels, "slow_down");
+            let label = Some("slow_down".to_owned());
+            self.ledger.refuse(now_ns);
+            return self.short_answer(Status::Refused(words), levels, label);
         }
         let charge = self.charge(prompt);
         let admission = self.enforcer.admit(now_ns, &charge);
@@ -154,7 +156,7 @@ impl<'s> Upstream<'s> {
                 );
                 self.ledger.refuse(now_ns);
                 let words = self.words(&refusal);
-                self.short_answer(Status::Refused(words), levels, &label)
+                self.short_answer(Status::Refused(words), levels, Some(label))
             }
         }
     }
@@ -219,7 +221,7 @@ impl<'s> Upstream<'s> {
     }
 
     /// An answer that is all head.
-    fn short_answer(&mut self, status: Status, levels: Vec<Level>, label: &str) -> Reply {
+    fn short_answer(&mut self, status: Status, levels: Vec<Level>, label: Option<String>) -> Reply {
         let head_after_ns = self.dice.delay_ns(REFUSAL);
         Reply {
             head: Head {
@@ -231,7 +233,7 @@ impl<'s> Upstream<'s> {
             head_after_ns,
             end_after_ns: 0,
             end: None,
-            refused: Some(label.to_owned()),
+            refused: label,
             late_ns: 0,
             lost: false,
         }

@@ -399,10 +399,16 @@ impl<'s> World<'s> {
             }
             self.agenda
                 .plan(head_ns + reply.end_after_ns, Event::Finish { flight });
-        } else if let Some(label) = reply.refused {
-            self.story.refused(now_ns - self.start_ns, &label);
+        } else {
             let wait_ns = reply.head.wait_ns();
-            self.note(Happening::Refused, u64::from(call), wait_ns);
+            let happening = if let Some(label) = reply.refused {
+                self.story.refused(now_ns - self.start_ns, &label);
+                Happening::Refused
+            } else {
+                self.story.overloaded += 1;
+                Happening::Overloaded
+            };
+            self.note(happening, u64::from(call), wait_ns);
         }
         let Some(known) = self.flights.get_mut(flight) else {
             return;

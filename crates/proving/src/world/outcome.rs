@@ -17,6 +17,8 @@ pub(crate) struct Story {
     pub(crate) attempts: [u64; 2],
     /// Refusals by the provider in the first minute and later.
     pub(crate) refusals: [u64; 2],
+    /// Attempts that met a provider short of capacity.
+    pub(crate) overloaded: u64,
     /// Refusals by the provider by their reason.
     pub(crate) reasons: BTreeMap<String, u64>,
     /// Requests that arrived and were not on their way, at the end of each second.

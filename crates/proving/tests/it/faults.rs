@@ -82,7 +82,7 @@ fn faults_keep_to_their_time() {
     let refused: Vec<u64> = run
         .events
         .iter()
-        .filter(|event| event.happening == paceline_proving::Happening::Refused)
+        .filter(|event| event.happening == paceline_proving::Happening::Overloaded)
         .map(|event| event.at_ns)
         .collect();
     let start_ns = run.events.first().unwrap().at_ns / 1_000_000_000;

@@ -1,5 +1,7 @@
 //! Scenario files: what is wrong is told with its place.
 
+use std::path::Path;
+
 use paceline_proving::Scenario;
 
 const GOOD: &str = "duration_s = 60
@@ -72,4 +74,28 @@ fn a_scenario_survives_being_written_and_read_again() {
     let scenario = Scenario::parse("day.toml", GOOD).unwrap();
     let text = scenario.to_toml().unwrap();
     assert_eq!(Scenario::parse("again.toml", &text).unwrap(), scenario);
+}
+
+#[test]
+fn the_scenario_of_the_guide_and_all_examples_load() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let guide = std::fs::read_to_string(root.join("docs/simulate.md")).unwrap();
+    let mut texts: Vec<(String, String)> = guide
+        .split("```toml scenario\n")
+        .skip(1)
+        .map(|rest| rest.split_once("```").unwrap().0)
+        .map(|block| ("simulate.md".to_owned(), block.to_owned()))
+        .collect();
+    assert!(!texts.is_empty());
+    for entry in std::fs::read_dir(root.join("examples/simulate")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        texts.push((path.display().to_string(), text));
+    }
+    assert!(texts.len() >= 7, "{}", texts.len());
+    for (name, text) in texts {
+        if let Err(error) = Scenario::parse(&name, &text) {
+            panic!("{error}");
+        }
+    }
 }

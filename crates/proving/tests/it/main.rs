@@ -5,7 +5,9 @@
 mod families;
 mod faults;
 mod files;
+mod kept;
 mod known;
+mod reduction;
 mod rivals;
 
 use paceline_proving::{Run, Scenario, Sender};
