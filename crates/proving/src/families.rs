@@ -6,9 +6,9 @@ use paceline_simulator::Metric;
 
 use crate::random::Dice;
 use crate::scenario::{
-    Arrivals, Change, Delay, Expect, Fault, FaultKind, FixedRate, Foreign, Formula, Gateway,
-    Headers, Kind, Priority, Provider, QuotaRule, RetriesOnly, Retry, Scenario, Sender, Size,
-    Workload,
+    Arrivals, Change, Delay, Expect, Fault, FaultKind, FixedRate, Foreign, ForeignBurst, Formula,
+    Gateway, Headers, Kind, Knowledge, Priority, Provider, QuotaRule, RampRule, RetriesOnly, Retry,
+    Scenario, Sender, Settle, Size, Workload,
 };
 use crate::time::Span;
 
@@ -134,15 +134,102 @@ pub fn member(seed: u64) -> Member {
     Member { scenario, traits }
 }
 
+/// The member with this seed, and with everything in its way that the families leave out: several
+/// gateways, clocks that jump, bursts of others, bounds on growth and on requests in flight, poor
+/// headers, streams. What such a run uses or is refused says little; that it breaks no rule says a
+/// lot.
+#[must_use]
+pub fn wild(seed: u64) -> Scenario {
+    let mut scenario = member(seed).scenario;
+    let mut dice = Dice::new(seed).fork(u64::MAX - 1);
+    scenario.name = format!("wild-{seed}");
+    scenario.drain_s = dice.within(0, 600);
+    scenario.delay.streaming_ms = Span(0, dice.within(0, 5_000));
+    scenario.delay.timeout_s = dice.within(2, 60);
+    scenario.gateway.count = usize::try_from(dice.within(1, 4)).unwrap_or(1);
+    scenario.gateway.knows = one_of(
+        &mut dice,
+        &[
+            Knowledge::Nothing,
+            Knowledge::Amounts,
+            Knowledge::Everything,
+        ],
+    );
+    scenario.gateway.settle = one_of(
+        &mut dice,
+        &[Settle::AtAdmission, Settle::Actual, Settle::Highest],
+    );
+    scenario.gateway.concurrency = dice.happens(30.0).then_some(20);
+    let provider = &mut scenario.provider;
+    provider.headers = one_of(
+        &mut dice,
+        &[
+            Headers::All,
+            Headers::WholeSeconds,
+            Headers::NoReset,
+            Headers::None,
+        ],
+    );
+    provider.retry_after = one_of(
+        &mut dice,
+        &[Retry::Milliseconds, Retry::Seconds, Retry::Absent],
+    );
+    provider.max_in_flight = dice.happens(30.0).then(|| dice.within(5, 100));
+    provider.ramp = dice.happens(30.0).then_some(RampRule {
+        metric: Metric::InputTokens,
+        floor: TOKENS_PER_MINUTE / 4,
+        growth_percent: 50,
+        step_s: 10,
+        period_s: 60,
+    });
+    if dice.happens(30.0) {
+        provider.foreign_burst.push(ForeignBurst {
+            requests: 30,
+            tokens: 1_000,
+            start_s: 40,
+            every_s: dice.within(20, 120),
+        });
+    }
+    for stream in &mut scenario.workload {
+        stream.patience_s = dice.happens(30.0).then(|| dice.within(1, 120));
+    }
+    let jump_ms = dice.within(0, 60_000).cast_signed() - 30_000;
+    let kinds = [
+        (FaultKind::ClockJump, jump_ms, 100.0),
+        (FaultKind::Overloaded, 0, 30.0),
+        (FaultKind::SlowDown, 0, 10.0),
+        (FaultKind::Unreachable, 0, 10.0),
+        (FaultKind::NoHeaders, 0, 50.0),
+    ];
+    for (kind, by_ms, percent) in kinds {
+        if dice.happens(40.0) && (kind != FaultKind::ClockJump || by_ms != 0) {
+            let from_s = dice.within(0, DURATION_S);
+            scenario.fault.push(Fault {
+                kind,
+                percent,
+                from_s,
+                to_s: Some(from_s + 60),
+                by_ms,
+                gateway: None,
+            });
+        }
+    }
+    scenario
+}
+
+fn one_of<T: Copy>(dice: &mut Dice, values: &[T]) -> T {
+    let last = values.len().saturating_sub(1);
+    let index = usize::try_from(dice.within(0, last as u64)).unwrap_or(0);
+    values[index]
+}
+
 fn pick<T: Copy>(
     dice: &mut Dice,
     values: &[(&'static str, T)],
     name: &'static str,
     traits: &mut Vec<Trait>,
 ) -> T {
-    let last = values.len().saturating_sub(1);
-    let index = usize::try_from(dice.within(0, last as u64)).unwrap_or(0);
-    let (label, value) = values[index];
+    let (label, value) = one_of(dice, values);
     traits.push((name, label));
     value
 }

@@ -5,6 +5,9 @@ mod flights;
 mod outcome;
 mod seats;
 
+#[cfg(test)]
+mod tests;
+
 use paceline_simulator::Charge;
 
 pub(crate) use self::outcome::{Outcome, Story};
@@ -23,6 +26,10 @@ use crate::upstream::{Upstream, Work};
 
 /// More than this many events at one moment mean that somebody turns in circles.
 const EVENTS_AT_ONCE_MAX: u64 = 2_000_000;
+
+/// A worker that got an error takes a breath before its next request; without it, a job would be
+/// through with all of its requests in the moment in which its sender turns them away.
+const PAUSE_AFTER_ERROR_NS: u64 = NANOS_PER_SECOND;
 
 /// What is planned.
 enum Event {
@@ -513,7 +520,12 @@ impl<'s> World<'s> {
             .get_mut(stream)
             .is_some_and(Stream::next_of_job)
         {
-            self.agenda.plan(self.now_ns, Event::Arrival { stream });
+            let pause_ns = match fate {
+                Fate::Served => 0,
+                Fate::Failed | Fate::TurnedAway => PAUSE_AFTER_ERROR_NS,
+            };
+            let at_ns = self.now_ns + pause_ns;
+            self.agenda.plan(at_ns, Event::Arrival { stream });
         }
     }
 

@@ -59,7 +59,8 @@ pub enum Priority {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Arrivals {
-    /// So many, and not one more; the next comes when one is answered.
+    /// So many, and not one more; the next comes when one is answered, or a second later where the
+    /// answer is an error.
     Job {
         /// How many in all.
         requests: u64,

@@ -2,7 +2,7 @@
 
 use paceline_proving::{Happening, Run, Sender, families};
 
-use crate::play;
+use crate::{play, play_as};
 
 #[test]
 fn the_same_seed_gives_the_same_story_and_another_seed_another() {
@@ -24,6 +24,18 @@ fn keeping_the_events_changes_nothing_about_them() {
     assert_eq!(plain.report, judged.report);
     assert!(plain.events.is_empty());
     assert_eq!(judged.events.len() as u64, judged.report.events);
+}
+
+#[test]
+fn even_where_everything_goes_wrong_at_once_no_rule_is_broken() {
+    for seed in 0..15 {
+        let scenario = families::wild(seed);
+        assert!(scenario.is_sound(), "seed {seed}");
+        for sender in [Sender::Gateway, Sender::RetriesOnly, Sender::FixedRate] {
+            let first = play_as(&scenario, sender, seed);
+            assert!(first.report.requests > 0, "seed {seed}");
+        }
+    }
 }
 
 #[test]
