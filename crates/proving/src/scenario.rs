@@ -62,7 +62,7 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fault: Vec<Fault>,
     /// What the gateway must achieve.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Expect::is_empty")]
     pub expect: Expect,
 }
 

@@ -29,6 +29,11 @@ pub struct Expect {
 }
 
 impl Expect {
+    /// Whether nothing is expected.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// What was not achieved, in words.
     pub(crate) fn unmet(&self, report: &Report) -> Vec<String> {
         let most = |name: &str, most: Option<u64>, found: u64| {
