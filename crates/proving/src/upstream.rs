@@ -1,20 +1,19 @@
 //! The provider's side: an enforcer, what it answers, and what goes wrong there.
 
 mod ledger;
+mod wire;
 
 use std::sync::Arc;
 
 use paceline_simulator::{
     Admission, Charge, ChargeFormula, Decision, Enforcer, EnforcerSettings, ForeignTraffic,
-    JournalEntry, Metric, Outcome, Quota, QuotaLevel, RampLimit, Refusal, RequestSize, Reservation,
+    JournalEntry, Metric, Outcome, Quota, RampLimit, Refusal, RequestSize, Reservation,
 };
 
 pub(crate) use self::ledger::{Ledger, Second};
 use crate::random::{Dice, whole};
-use crate::scenario::{
-    Change, Fault, FaultKind, Foreign, Headers, Prompt, Provider, QuotaRule, Retry, Scenario,
-};
-use crate::sender::{End, Head, Level, Reason, Status, Words};
+use crate::scenario::{Change, Fault, FaultKind, Foreign, Prompt, Provider, QuotaRule, Scenario};
+use crate::sender::{End, Head, Level, Status};
 use crate::time::{NANOS_PER_MS, NANOS_PER_SECOND, Span, seconds};
 
 /// How long a refusal takes.
@@ -371,77 +370,6 @@ impl<'s> Upstream<'s> {
         }
         0
     }
-
-    /// The limit headers of an answer: of several limits on one metric the one with the least left.
-    fn headers(&mut self, now_ns: u64) -> Vec<Level> {
-        let wanted = self.rules.headers;
-        if wanted == Headers::None || self.strikes(FaultKind::NoHeaders, now_ns) {
-            return Vec::new();
-        }
-        let levels = self.enforcer.levels(now_ns);
-        let shown = |metric: Metric| -> Option<Level> {
-            let concerned = levels.iter().filter(|level| level.quota.metric == metric);
-            let level = concerned.min_by_key(|level| level.remaining)?;
-            Some(Level {
-                metric,
-                limit: level.quota.amount,
-                remaining: level.remaining,
-                reset_ns: reset_ns(level, wanted),
-            })
-        };
-        Metric::ALL.into_iter().filter_map(shown).collect()
-    }
-
-    fn words(&self, refusal: &Refusal) -> Words {
-        let told = |wait_ns: u64| match self.rules.retry_after {
-            Retry::Milliseconds => Some(wait_ns.div_ceil(NANOS_PER_MS).max(1) * NANOS_PER_MS),
-            Retry::Seconds => Some(wait_ns.div_ceil(NANOS_PER_SECOND).max(1) * NANOS_PER_SECOND),
-            Retry::Absent => None,
-        };
-        let unknown = Words {
-            reason: Reason::SlowDown,
-            metric: None,
-            limit: None,
-            used: None,
-            requested: None,
-            wait_ns: None,
-        };
-        match refusal {
-            Refusal::TooLarge { quota, requested } => Words {
-                reason: Reason::TooLarge,
-                metric: Some(quota.metric),
-                limit: Some(quota.amount),
-                requested: Some(*requested),
-                ..unknown
-            },
-            Refusal::OverLimit {
-                quota,
-                used,
-                requested,
-                stated_wait_ns,
-                ..
-            } => Words {
-                reason: Reason::OverLimit,
-                metric: Some(quota.metric),
-                limit: Some(quota.amount),
-                used: Some(*used),
-                requested: Some(*requested),
-                wait_ns: told(*stated_wait_ns),
-            },
-            Refusal::Concurrency { limit } => Words {
-                reason: Reason::Concurrency,
-                limit: Some(*limit),
-                used: Some(*limit),
-                requested: Some(1),
-                wait_ns: told(NANOS_PER_SECOND),
-                ..unknown
-            },
-            Refusal::SlowDown { wait_ns } => Words {
-                wait_ns: told(*wait_ns),
-                ..unknown
-            },
-        }
-    }
 }
 
 /// What a provider charges for a prompt at admission.
@@ -456,14 +384,6 @@ pub(crate) fn charge(rules: &Provider, prompt: &Prompt) -> Charge {
         .formula
         .charge_formula()
         .charge(&size, rules.default_max_tokens)
-}
-
-fn reset_ns(level: &QuotaLevel, wanted: Headers) -> Option<u64> {
-    match wanted {
-        Headers::All => Some(level.reset_ns / NANOS_PER_MS * NANOS_PER_MS),
-        Headers::WholeSeconds => Some(seconds(level.reset_ns.div_ceil(NANOS_PER_SECOND))),
-        Headers::NoReset | Headers::None => None,
-    }
 }
 
 pub(crate) fn is_active(rule: &Fault, now_ns: u64, start_ns: u64) -> bool {

@@ -1,7 +1,7 @@
 //! Senders that break the rules: the world must notice.
 
 use super::*;
-use crate::sender::Head;
+use crate::sender::{End, Head};
 
 const ONE_REQUEST: &str = "duration_s = 60
 drain_s = 60
