@@ -3,7 +3,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failure;
-use crate::{check, completions, config, count, demo, provider, serve, status};
+use crate::{check, completions, config, count, demo, provider, serve, simulate, status};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,6 +38,7 @@ enum Command {
     Config(config::ConfigCommand),
     Count(count::CountArgs),
     Provider(provider::ProviderArgs),
+    Simulate(simulate::SimulateArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -51,6 +52,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Config(command) => config::run(&command),
         Command::Count(args) => count::run(&args),
         Command::Provider(args) => provider::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -13,6 +13,7 @@ mod load;
 mod provider;
 mod runtime;
 mod serve;
+mod simulate;
 mod status;
 mod table;
 mod terminal;

@@ -18,6 +18,7 @@ fn help_says_what_the_snapshots_say() {
         ("config-schema", &["config", "schema", "--help"]),
         ("count", &["count", "--help"]),
         ("provider", &["provider", "--help"]),
+        ("simulate", &["simulate", "--help"]),
         ("completions", &["completions", "--help"]),
     ] {
         let shown = run(home.path(), args);
@@ -80,7 +81,9 @@ fn every_shell_gets_completions_of_every_subcommand() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(home.path(), &["completions", shell]);
         assert_eq!(script.code, Some(0));
-        for subcommand in ["serve", "demo", "status", "check", "count", "provider"] {
+        for subcommand in [
+            "serve", "demo", "status", "check", "count", "provider", "simulate",
+        ] {
             assert!(script.out.contains(subcommand), "{shell}: {subcommand}");
         }
     }

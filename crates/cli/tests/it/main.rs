@@ -10,4 +10,5 @@ mod demo;
 mod help;
 mod provider;
 mod serve;
+mod simulate;
 mod status;
