@@ -50,7 +50,8 @@ Examples:
   paceline demo --configured         the gateway is told the limits
   paceline demo --json result.json --html race.html
 
-Exit code: 1 when the provider refused anything, or a request was lost, behind the gateway.";
+Exit code: 1 when behind the gateway a request was lost, or the provider refused more than it takes
+to find out that it enforces its quota in pieces, which its headers do not tell.";
 
 /// See the difference: one workload without and with paceline, as a race
 #[derive(Debug, Args)]
@@ -166,7 +167,7 @@ fn outcome(report: &Report) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(Failure::other(
-            "behind the gateway the provider refused something, or a request was lost",
+            "behind the gateway the provider refused too much, or a request was lost",
         ))
     }
 }

@@ -134,6 +134,8 @@ pub enum WindowKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChargeRule {
+    /// As the provider's answers tell.
+    Learned,
     /// The larger of the estimated input and the output allowance.
     Max,
     /// Estimated input and output allowance together.
@@ -144,6 +146,8 @@ pub enum ChargeRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SettleRule {
+    /// As the provider's answers tell; the higher of both counts where they do not.
+    Learned,
     /// Nothing: the charge at admission stands.
     AtAdmission,
     /// The usage counts: less is refunded, more becomes debt.

@@ -9,7 +9,9 @@ mod lease;
 mod pool;
 mod registry;
 
-pub(crate) use convert::{charge_rule, limiter_metric, observation, tier};
+pub(crate) use convert::{
+    Answered, charge_parts, charge_rule, level, limiter_metric, observation, tier,
+};
 pub(crate) use forecast::{LimitForecast, PoolForecast, forecast};
 pub(crate) use hits::{count_hit, window_label};
 pub(crate) use lease::Lease;

@@ -123,6 +123,7 @@ async fn turn(
         weight: caller.weight,
         tier: tier(caller.tier),
         charge: Charge::ZERO.with(Metric::Requests, 1),
+        parts: None,
         deadline: Some(worker.shared.clock.now() + caller.max_wait),
         retry: false,
     };
@@ -209,7 +210,7 @@ impl Session {
         own_headers(&exchange, &mut response);
         let body = read_bounded(answer.into_body(), ERROR_BYTES_MAX, pause_max).await;
         *response.body_mut() = ReplyBody::whole(body.unwrap_or_default());
-        lease.settle(None, Fate::Failed);
+        lease.settle(None, None, Fate::Failed);
         exchange.finish(Ending::ProviderError);
         response
     }
@@ -237,6 +238,6 @@ async fn tunnel(
             }
         }
     };
-    lease.settle(None, Fate::Success);
+    lease.settle(None, None, Fate::Success);
     exchange.finish(ending);
 }

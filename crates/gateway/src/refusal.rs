@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use paceline_limiter::{Charge, Metric, ProviderRefusal, RefusalKind as LimiterKind};
-use paceline_provider::{Refusal, RefusalKind};
+use paceline_provider::{LimitHeaders, Refusal, RefusalKind};
 
 use crate::exchange::Exchange;
 use crate::labels;
-use crate::pace::{Pool, limiter_metric};
+use crate::pace::{Pool, level, limiter_metric};
 
 /// Whether a refusal is about a quota.
 pub(crate) fn is_quota(kind: RefusalKind) -> bool {
@@ -49,6 +50,13 @@ pub(crate) fn note(exchange: &Exchange, refusal: &Refusal) {
     }
 }
 
+/// A refusal and the headers it came with, if it came with any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefusedWith<'a> {
+    pub(crate) refusal: &'a Refusal,
+    pub(crate) headers: Option<&'a HeaderMap>,
+}
+
 /// The pause after a refusal.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pause {
@@ -64,17 +72,19 @@ pub(crate) struct Pause {
 pub(crate) fn cool_down(
     exchange: &Exchange,
     pool: &Arc<Pool>,
-    refusal: &Refusal,
+    RefusedWith { refusal, headers }: &RefusedWith<'_>,
     pause: Pause,
     penalty_tokens: u64,
 ) -> bool {
     let Some(kind) = pool_kind(refusal.kind) else {
         return false;
     };
+    let metric = refusal.metric.and_then(limiter_metric);
     let refused = ProviderRefusal {
-        metric: refusal.metric.and_then(limiter_metric),
+        metric,
         limit: refusal.limit,
         used: refusal.used,
+        level: metric.and_then(|metric| level(&LimitHeaders::parse((*headers)?), metric)),
         requested: refusal.requested,
         sent_at: exchange.sent_at(),
         retry_after: refusal.retry_after.or(pause.unnamed),

@@ -20,7 +20,7 @@ pub(crate) use settle::settle;
 use crate::body::BodyError;
 use crate::exchange::{Ending, Exchange};
 use crate::pace::Lease;
-use crate::refusal::{self, Pause};
+use crate::refusal::{self, Pause, RefusedWith};
 use crate::upstream::{Connection, SendError, Upstream};
 
 /// The body of an answer that comes from upstream. It owns everything that must end with it: the
@@ -83,7 +83,11 @@ impl Guards {
         if let (Some(refusal), Some(lease)) = (&outcome.refusal, &lease) {
             // Too late for a retry, but not too late for everyone else in the pool.
             refusal::note(&exchange, refusal);
-            refusal::cool_down(&exchange, lease.pool(), refusal, Pause::default(), 0);
+            let told = RefusedWith {
+                refusal,
+                headers: None,
+            };
+            refusal::cool_down(&exchange, lease.pool(), &told, Pause::default(), 0);
         }
         let ending = match (outcome.failed, exchange.status) {
             (false, ..400) => Ending::Ok,

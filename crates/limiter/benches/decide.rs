@@ -86,6 +86,7 @@ fn request(tenant: u64) -> Request {
             .with(Metric::Tokens, 1_400)
             .with(Metric::InputTokens, 1_000)
             .with(Metric::OutputTokens, 400),
+        parts: None,
         deadline: None,
         retry: false,
     }
@@ -97,6 +98,7 @@ fn settlement() -> Settlement {
         .with(Metric::Tokens, 1_300)
         .with(Metric::OutputTokens, 300);
     Settlement {
+        actual: None,
         charged: Some(charged),
         outcome: Outcome::Success,
     }
@@ -178,6 +180,7 @@ impl Bench {
         let now = Timestamp::from_nanos(self.now);
         while let Some(reservation) = self.open.pop() {
             let spent = Settlement {
+                actual: None,
                 charged: None,
                 outcome: Outcome::Success,
             };

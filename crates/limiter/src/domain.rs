@@ -6,8 +6,12 @@ mod learning;
 mod outlook;
 mod settling;
 
+use crate::charge::{Charge, Metric};
+use crate::formula::ChargeParts;
 use crate::gate::Gate;
-use crate::knowledge::Knowledge;
+use crate::learning::charges::Charges;
+use crate::learning::delay::DelaySpread;
+use crate::learning::flight::Flight;
 use crate::limits::{LimitState, Limits};
 use crate::queue::Queue;
 use crate::reservation::Reservations;
@@ -28,11 +32,19 @@ pub struct Domain {
     settings: DomainSettings,
     /// The latest time seen.
     now: u64,
+    /// When the domain was made.
+    started: u64,
     limits: Limits,
     gate: Gate,
     reservations: Reservations,
     queue: Queue,
-    knowledge: Knowledge,
+    charges: Charges,
+    delay: DelaySpread,
+    flight: Flight,
+    /// When a reservation was last settled.
+    settled_at: u64,
+    /// The largest recent charge on top of a reservation.
+    debts: Charge,
     totals: Totals,
     /// What the head of the queue waits for.
     plan: Plan,
@@ -60,11 +72,16 @@ impl Domain {
             .collect();
         let mut domain = Self {
             now,
+            started: now,
             limits: Limits { states },
             gate: Gate::new(&settings, now),
             reservations: Reservations::new(),
             queue: Queue::new(&settings.queue),
-            knowledge: Knowledge::default(),
+            charges: Charges::default(),
+            delay: DelaySpread::default(),
+            flight: Flight::default(),
+            settled_at: 0,
+            debts: Charge::ZERO,
             totals: Totals::default(),
             plan: Plan::default(),
             deadline: None,
@@ -172,8 +189,24 @@ impl Domain {
     /// Costs follow from the limits, and so do plans.
     fn limits_changed(&mut self) {
         let limits = &self.limits;
-        self.queue.reprice(|charge| limits.cost(charge));
+        let charges = &self.charges;
+        self.queue.reprice(|charge, parts| {
+            let charge = recharged(charges, charge, parts);
+            (charge, limits.cost(&charge))
+        });
         self.plan.clear();
         (self.stale, self.shrunk) = (true, true);
+    }
+}
+
+/// The charge of a waiter by the formula that is believed now.
+fn recharged(charges: &Charges, charge: &Charge, parts: Option<&ChargeParts>) -> Charge {
+    let tokens = charge.get(Metric::Tokens);
+    match (charges.believed(), parts) {
+        // A waiter that uses a metric goes on to, and one that does not, does not begin to.
+        (Some(formula), Some(parts)) if tokens > 0 => {
+            charge.with(Metric::Tokens, formula.tokens(parts).max(1))
+        }
+        _ => *charge,
     }
 }

@@ -10,13 +10,15 @@
 
 #![forbid(unsafe_code)]
 
+mod belief;
 mod charge;
 mod course;
 mod cut;
 mod domain;
 mod episode;
+mod formula;
 mod gate;
-mod knowledge;
+mod learning;
 mod limits;
 mod meter;
 mod queue;
@@ -32,8 +34,12 @@ mod time;
 mod totals;
 mod window;
 
+pub use belief::{
+    Change, ChangeReason, ChargeBelief, LimitBelief, LimitMemory, Memory, WindowKind,
+};
 pub use charge::{Charge, Metric};
 pub use domain::Domain;
+pub use formula::{ActualTokens, ChargeFormula, ChargeParts, Combine};
 pub use request::{
     Binding, Event, Outlook, Refusal, Request, Reservation, ReservationId, Submission, TenantId,
     Ticket, Tier, WaiterId,

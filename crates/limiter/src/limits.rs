@@ -1,6 +1,8 @@
 //! Every limit of a domain, decided at once.
 
-use crate::charge::{Charge, Metric};
+use crate::charge::{Charge, METRICS, Metric};
+use crate::learning::Learner;
+use crate::learning::answer::Mark;
 use crate::request::{Binding, Refusal};
 use crate::settings::Limit;
 use crate::snapshot::{LimitSource, LimitView};
@@ -21,6 +23,12 @@ pub(crate) struct LimitState {
     /// The configured amount, where the provider enforces less.
     pub(crate) configured_amount: Option<u64>,
     pub(crate) window: Window,
+    /// What answers have told.
+    pub(crate) learner: Box<Learner>,
+    /// Units kept free for what others take.
+    pub(crate) reserve: u64,
+    /// Changes when what is counted is no longer comparable with what was. Never 0.
+    pub(crate) generation: u64,
     /// The first reservation that was counted here.
     since_serial: u64,
     /// Nanoseconds of window per unit, with [`SCALE_BITS`] fraction bits.
@@ -44,6 +52,9 @@ impl LimitState {
             source,
             configured_amount: None,
             window,
+            learner: Box::default(),
+            reserve: 0,
+            generation: 1,
             since_serial,
             scale,
         }
@@ -52,13 +63,51 @@ impl LimitState {
     /// The same limit with other numbers; what is used stays used.
     pub(crate) fn resize(&mut self, limit: Limit, next_serial: u64, now: u64) {
         let mut resized = Self::new(limit, self.source, self.since_serial, now);
-        resized.configured_amount = self.configured_amount;
         let used = self.window.used(now);
-        if !resized.window.inherit(&mut self.window) {
+        resized.generation = self.generation;
+        if !resized.window.inherit(&mut self.window, now) {
             resized.window.raise_to(used, now);
             resized.since_serial = next_serial;
+            resized.generation = self.generation.wrapping_add(1).max(1);
         }
-        *self = resized;
+        self.become_like(resized);
+    }
+
+    /// A limit that is counted in another way, with `level` units used.
+    pub(crate) fn recast(&mut self, limit: Limit, level: u64, next_serial: u64, now: u64) {
+        let mut recast = Self::new(limit, self.source, next_serial, now);
+        recast.generation = self.generation.wrapping_add(1).max(1);
+        let phase = self.learner.window_end(now);
+        let keeps_log = recast.window.is_log() && self.window.is_log();
+        if keeps_log && recast.window.inherit(&mut self.window, now) {
+            recast.since_serial = self.since_serial;
+        } else if let Some((earliest, latest)) = phase {
+            recast.window.anchor(earliest, latest, now);
+        }
+        recast.window.raise_to(level, now);
+        self.become_like(recast);
+    }
+
+    fn become_like(&mut self, mut other: Self) {
+        other.configured_amount = self.configured_amount;
+        other.reserve = self.reserve;
+        other.learner = std::mem::take(&mut self.learner);
+        *self = other;
+    }
+
+    /// What a request that is about to be counted leaves to be compared with its answer.
+    fn mark(&self, now: u64) -> Mark {
+        Mark {
+            generation: self.generation,
+            used: self.window.used(now),
+            corrected: self.learner.corrected(),
+        }
+    }
+
+    /// What must have room for `units` to go: others may be faster.
+    fn padded(&self, units: u64) -> u64 {
+        let most = self.limit.amount.max(units);
+        units.saturating_add(self.reserve).min(most)
     }
 
     pub(crate) fn binding(&self) -> Binding {
@@ -103,6 +152,7 @@ impl LimitState {
             used: self.window.used(at),
             source: self.source,
             clear_in: Timestamp::from_nanos(self.window.clear_at(at)).saturating_since(now),
+            belief: self.belief(at),
         }
     }
 }
@@ -144,7 +194,8 @@ impl Limits {
     pub(crate) fn fit(&mut self, charge: &Charge, now: u64) -> bool {
         self.states.iter_mut().all(|state| {
             let units = state.units(charge);
-            units == 0 || (units <= state.limit.amount && state.window.fits(units, now))
+            let padded = state.padded(units);
+            units == 0 || (units <= state.limit.amount && state.window.fits(padded, now))
         })
     }
 
@@ -155,6 +206,20 @@ impl Limits {
                 state.window.take(units, now);
             }
         }
+    }
+
+    /// What the request that was just taken leaves in the limits that answers speak of, by metric.
+    pub(crate) fn marks(&self, now: u64) -> Option<Box<[Mark; METRICS]>> {
+        let mut marks: Option<Box<[Mark; METRICS]>> = None;
+        for state in self
+            .states
+            .iter()
+            .filter(|state| state.learner.is_observed())
+        {
+            let marks = marks.get_or_insert_default();
+            marks[state.limit.metric.index()] = state.mark(now);
+        }
+        marks
     }
 
     /// Corrects what was taken: `refund` was not charged, `debt` was charged on top.
@@ -203,7 +268,7 @@ impl Limits {
                 if units == 0 {
                     continue;
                 }
-                let at = state.window.earliest(units, start.at)?;
+                let at = state.window.earliest(state.padded(units), start.at)?;
                 if at > start.at {
                     start = Start {
                         at,
@@ -236,7 +301,7 @@ impl Limits {
             }
             let at = state
                 .window
-                .estimate(ahead(state.limit.metric), units, from)?;
+                .estimate(ahead(state.limit.metric), state.padded(units), from)?;
             if at > start.at {
                 start = Start {
                     at,
@@ -255,7 +320,7 @@ impl Limits {
             if units == 0 {
                 u64::MAX
             } else {
-                state.window.headroom(units, at, now)
+                state.window.headroom(state.padded(units), at, now)
             }
         }));
     }
@@ -286,6 +351,22 @@ impl Limits {
             .max()
             .unwrap_or(1)
             .max(1)
+    }
+
+    /// The least amount of all limits on `metric`.
+    pub(crate) fn least_amount(&self, metric: Metric) -> u64 {
+        let states = self.states.iter();
+        let of_metric = states.filter(|state| state.limit.metric == metric);
+        of_metric
+            .map(|state| state.limit.amount)
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Whether answers speak of a limit on `metric`.
+    pub(crate) fn is_observed(&self, metric: Metric) -> bool {
+        let mut states = self.states.iter();
+        states.any(|state| state.limit.metric == metric && state.learner.is_observed())
     }
 
     pub(crate) fn covers(&self, metric: Metric) -> bool {

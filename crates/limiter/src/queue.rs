@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
 use crate::charge::{Charge, METRICS, Metric};
+use crate::formula::ChargeParts;
 use crate::request::{Binding, TenantId, Tier};
 use crate::settings::QueueSettings;
 use crate::slab::{Key, Slab};
@@ -37,6 +38,8 @@ const VIRTUAL_BITS: u32 = 20;
 pub(crate) struct Waiter {
     pub(crate) tier: Tier,
     pub(crate) charge: Charge,
+    /// What its token charge is made from.
+    pub(crate) parts: Option<ChargeParts>,
     pub(crate) cost: u64,
     /// When it came.
     pub(crate) since: u64,
@@ -70,6 +73,7 @@ pub(crate) struct Arrival {
     pub(crate) weight: u32,
     pub(crate) tier: Tier,
     pub(crate) charge: Charge,
+    pub(crate) parts: Option<ChargeParts>,
     pub(crate) cost: u64,
     pub(crate) deadline: Option<u64>,
     pub(crate) front: bool,
@@ -199,6 +203,7 @@ impl Queue {
         let key = self.waiters.insert(Waiter {
             tier: arrival.tier,
             charge: arrival.charge,
+            parts: arrival.parts,
             cost: arrival.cost,
             since: now,
             deadline: arrival.deadline,
@@ -397,11 +402,14 @@ impl Queue {
 
     /// Gives every waiter the cost of its charge anew. Virtual times in old costs mean nothing
     /// then, so all tenants start level.
-    pub(crate) fn reprice(&mut self, cost: impl Fn(&Charge) -> u64) {
+    pub(crate) fn reprice(
+        &mut self,
+        price: impl Fn(&Charge, Option<&ChargeParts>) -> (Charge, u64),
+    ) {
         let slots: Vec<u32> = self.waiters.slots().collect();
         for slot in slots {
             if let Some(waiter) = self.waiters.at_mut(slot) {
-                waiter.cost = cost(&waiter.charge);
+                (waiter.charge, waiter.cost) = price(&waiter.charge, waiter.parts.as_ref());
             }
         }
         let tenants: Vec<u32> = self.tenants.slots().collect();

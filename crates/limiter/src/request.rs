@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::charge::{Charge, Metric};
+use crate::formula::ChargeParts;
 use crate::slab::Key;
 use crate::time::Timestamp;
 
@@ -79,6 +80,9 @@ pub struct Request {
     pub tier: Tier,
     /// What the provider will deduct at admission.
     pub charge: Charge,
+    /// What the token charge is made from. Where it is given, the formula that the domain has
+    /// learned decides on the tokens instead of `charge`.
+    pub parts: Option<ChargeParts>,
     /// When it is no longer of use.
     pub deadline: Option<Timestamp>,
     /// Whether it was admitted before and goes again: it then waits in front of the tenant's

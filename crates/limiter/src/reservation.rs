@@ -1,16 +1,30 @@
 //! Open reservations, in the order in which their leases end.
 
-use crate::charge::Charge;
+use crate::charge::{Charge, METRICS};
+use crate::formula::ChargeParts;
+use crate::learning::answer::Mark;
+use crate::learning::charges::Sums;
 use crate::queue::Account;
 use crate::slab::{Key, NONE, Slab};
 
 /// Quota that was taken and is not settled.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Open {
     pub(crate) charge: Charge,
     pub(crate) taken_at: u64,
     /// Whose virtual time paid for it; `None` if nothing waited then.
     pub(crate) account: Option<Account>,
+    /// What was counted by metric after it, where answers are compared with that.
+    pub(crate) marks: Option<Box<[Mark; METRICS]>>,
+    /// What its token charge was made from.
+    pub(crate) sizing: Option<Box<Sizing>>,
+}
+
+/// The size of a request, and the sums of charges up to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizing {
+    pub(crate) parts: ChargeParts,
+    pub(crate) sums: Sums,
 }
 
 #[derive(Debug)]
@@ -58,6 +72,14 @@ impl Reservations {
         }
         self.latest = key.slot;
         key
+    }
+
+    pub(crate) fn get(&self, key: Key) -> Option<&Open> {
+        if self.nodes.contains(key) {
+            self.nodes.at(key.slot).map(|node| &node.open)
+        } else {
+            None
+        }
     }
 
     pub(crate) fn close(&mut self, key: Key) -> Option<Open> {

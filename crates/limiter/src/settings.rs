@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::charge::Metric;
+use crate::formula::ChargeFormula;
 use crate::time::{Timestamp, nanos};
 
 /// The longest window a limit may have: 100 years of 365 days.
@@ -145,8 +146,12 @@ pub struct DomainSettings {
     /// `Some(n)`: limits are not known yet. At most `n` requests are in flight until the first
     /// observation of a limit; the bound doubles with each full round of successes.
     pub probe_concurrency: Option<u32>,
-    /// The guard of limits that are learned rather than configured.
+    /// The guard of limits that are learned rather than configured, until enough answers have told
+    /// how much delays vary.
     pub learned_guard: Duration,
+    /// What requests that tell their [`crate::ChargeParts`] are taken to be charged until answers
+    /// have told the provider's formula.
+    pub assumed_charge: ChargeFormula,
     /// What follows from refusals.
     pub calm: CalmSettings,
     /// The queue.
@@ -162,6 +167,7 @@ impl Default for DomainSettings {
             reservation_lifetime: Duration::from_secs(600),
             probe_concurrency: None,
             learned_guard: Duration::from_millis(50),
+            assumed_charge: ChargeFormula::CAUTIOUS,
             calm: CalmSettings::default(),
             queue: QueueSettings::default(),
         }
@@ -266,6 +272,28 @@ impl DomainSettings {
 }
 
 impl Limit {
+    /// This limit with another amount; what it lets go at once shrinks or grows with it.
+    pub(crate) fn with_amount(self, amount: u64) -> Self {
+        let scaled = |burst: u64| {
+            let burst = u128::from(burst) * u128::from(amount) / u128::from(self.amount.max(1));
+            u64::try_from(burst).unwrap_or(u64::MAX).max(1)
+        };
+        let model = match self.model {
+            WindowModel::Bucket { burst } => WindowModel::Bucket {
+                burst: scaled(burst),
+            },
+            WindowModel::Unknown { burst } => WindowModel::Unknown {
+                burst: scaled(burst),
+            },
+            other => other,
+        };
+        Self {
+            amount,
+            model,
+            ..self
+        }
+    }
+
     fn check(&self, index: usize) -> Result<(), SettingsError> {
         let metric = self.metric;
         if self.window.is_zero() {

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use crate::charge::{Charge, Metric};
+use crate::formula::ActualTokens;
+use crate::request::ReservationId;
 use crate::time::Timestamp;
 
 /// The end of an admitted request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settlement {
-    /// What the provider finally deducted; `None`: as reserved.
+    /// What the provider finally deducted; `None`: as reserved, or as the charge formula that was
+    /// learned says where `actual` is known.
     pub charged: Option<Charge>,
+    /// What the request turned out to use, as far as the answer told.
+    pub actual: Option<ActualTokens>,
     /// How it went.
     pub outcome: Outcome,
 }
@@ -53,6 +58,11 @@ pub struct Observation {
     /// When the answered request was sent: the provider made up these figures at some time from
     /// then on. What has drained or expired since must not be counted again.
     pub as_of: Timestamp,
+    /// The request, if it was admitted and these figures count it: they can then be compared with
+    /// what was counted here at its admission, whatever has happened since.
+    pub reservation: Option<ReservationId>,
+    /// How long the provider says that it worked on the request.
+    pub processing: Option<Duration>,
 }
 
 /// What kind of refusal a provider sent.
@@ -88,6 +98,9 @@ pub struct ProviderRefusal {
     pub limit: Option<u64>,
     /// Units the provider counts as used.
     pub used: Option<u64>,
+    /// Units that the limit headers of the refusal show as used, where it carries any: the true
+    /// level, while `used` is made to fit the message.
+    pub level: Option<u64>,
     /// Units the refused request asked for.
     pub requested: Option<u64>,
     /// When the refused request was sent: what was sent before a pause was over belongs to the

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::belief::{ChargeBelief, LimitBelief};
 use crate::charge::{Charge, Metric};
 use crate::request::{Binding, TenantId, Tier, WaiterId};
 use crate::settings::WindowModel;
@@ -39,6 +40,8 @@ pub struct LimitView {
     pub source: LimitSource,
     /// Time until nothing counts as used if nothing more is sent.
     pub clear_in: Duration,
+    /// What answers have told of it; `None` while they have told nothing.
+    pub belief: Option<LimitBelief>,
 }
 
 /// The bound on requests in flight while the limits are not known.
@@ -143,6 +146,8 @@ pub struct DomainSnapshot {
     pub throttles: Vec<ThrottleView>,
     /// Whether the domain is shutting down.
     pub draining: bool,
+    /// What is believed of the token charge.
+    pub charge: ChargeBelief,
     /// The running totals.
     pub totals: Totals,
 }

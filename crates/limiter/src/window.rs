@@ -124,6 +124,32 @@ impl Window {
         }
     }
 
+    /// Others have taken `units` of which nothing was known.
+    pub(crate) fn raise_by(&mut self, units: u64, now: u64) {
+        match self {
+            Self::Bucket(bucket) => bucket.raise_by(units, now),
+            Self::Fixed(fixed) => fixed.raise_by(units, now),
+            // The small bucket only smooths: what others take has nothing to say to it.
+            Self::Sliding(sliding) | Self::Unknown(_, sliding) => sliding.take(units, now),
+        }
+    }
+
+    /// `units` less are used than was thought.
+    pub(crate) fn lower_by(&mut self, units: u64, now: u64) {
+        match self {
+            Self::Bucket(bucket) => bucket.lower_by(units, now),
+            Self::Fixed(fixed) => fixed.lower_by(units, now),
+            Self::Sliding(sliding) | Self::Unknown(_, sliding) => sliding.lower_by(units, now),
+        }
+    }
+
+    /// The provider's present window ends between `earliest` and `latest`.
+    pub(crate) fn anchor(&mut self, earliest: u64, latest: u64, now: u64) {
+        if let Self::Fixed(fixed) = self {
+            fixed.anchor(earliest, latest, now);
+        }
+    }
+
     /// The first time from `from` on at which `units` fit if nothing else is taken; `None`: never.
     pub(crate) fn earliest(&self, units: u64, from: u64) -> Option<u64> {
         match self {
@@ -186,13 +212,17 @@ impl Window {
 
     /// Takes over what `old` counts, where both count alike but for the amount and the sizes
     /// that follow from it. `false`: they do not.
-    pub(crate) fn inherit(&mut self, old: &mut Self) -> bool {
+    pub(crate) fn inherit(&mut self, old: &mut Self, now: u64) -> bool {
         match (self, old) {
             (Self::Bucket(new), Self::Bucket(old)) => new.inherit(old),
             (Self::Fixed(new), Self::Fixed(old)) => new.inherit(old),
-            (Self::Sliding(new), Self::Sliding(old)) => new.inherit(old),
+            (Self::Sliding(new), Self::Sliding(old) | Self::Unknown(_, old)) => {
+                new.inherit(old, now);
+                true
+            }
             (Self::Unknown(bucket, sliding), Self::Unknown(old_bucket, old_sliding)) => {
-                bucket.inherit(old_bucket) && sliding.inherit(old_sliding)
+                sliding.inherit(old_sliding, now);
+                bucket.inherit(old_bucket)
             }
             _ => false,
         }

@@ -8,15 +8,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use paceline_limiter::{
-    Charge, Domain, Event, Metric, Observation, Outcome, ProviderRefusal, Refusal, RefusalKind,
-    Request, Reservation, SettingsError, Settled, Settlement, Submission, TenantId, Tier,
-    Timestamp, WaiterId,
+    ActualTokens, Charge, ChargeParts, Domain, Event, Metric, Observation, Outcome,
+    ProviderRefusal, Refusal, RefusalKind, Request, Reservation, SettingsError, Settled,
+    Settlement, Submission, TenantId, Tier, Timestamp, WaiterId,
 };
 
 use self::settings::{metric, settings};
 use crate::random::Dice;
 use crate::scenario::{Formula, Gateway, Priority, QuotaRule, Settle};
-use crate::sender::{Ask, CallId, End, Fate, Head, Level, Reason, Sender, Status, Step, Words};
+use crate::sender::{Ask, CallId, End, Fate, Head, Reason, Sender, Status, Step, Words};
 use crate::time::nanos;
 
 /// The first pause after a failure; it doubles up to the longest.
@@ -148,14 +148,18 @@ impl Paced {
     fn settle(
         &mut self,
         call: CallId,
-        (charged, outcome): (Option<Charge>, Outcome),
+        (charged, actual, outcome): (Option<Charge>, Option<ActualTokens>, Outcome),
         now_ns: u64,
         steps: &mut Vec<Step>,
     ) {
         let Some(lease) = self.leases.remove(&call) else {
             return self.fail(format!("request {call} ended without a reservation"));
         };
-        let settlement = Settlement { charged, outcome };
+        let settlement = Settlement {
+            charged,
+            actual,
+            outcome,
+        };
         let id = lease.reservation.id;
         let settled = self.change(now_ns, steps, |domain, now| {
             domain.settle(id, settlement, now)
@@ -165,22 +169,26 @@ impl Paced {
         }
     }
 
-    fn observe(&mut self, call: CallId, levels: &[Level], now_ns: u64, steps: &mut Vec<Step>) {
+    fn observe(&mut self, call: CallId, head: &Head, now_ns: u64, steps: &mut Vec<Step>) {
         let Some(lease) = self.leases.get(&call) else {
             return;
         };
-        let as_of = lease.sent;
-        if levels.is_empty() {
+        let (as_of, reservation) = (lease.sent, lease.reservation.id);
+        let admitted = head.status == Status::Served;
+        let processing_ns = head.processing_ns;
+        if head.levels.is_empty() {
             return;
         }
         self.change(now_ns, steps, |domain, now| {
-            for level in levels {
+            for level in &head.levels {
                 let observation = Observation {
                     metric: metric(level.metric),
                     limit: level.limit,
                     remaining: i64::try_from(level.remaining).unwrap_or(i64::MAX),
                     reset: level.reset_ns.map(Duration::from_nanos),
                     as_of,
+                    reservation: admitted.then_some(reservation),
+                    processing: Some(Duration::from_nanos(processing_ns)),
                 };
                 domain.observe(observation, now);
             }
@@ -195,7 +203,7 @@ impl Paced {
             Reason::TooLarge => Outcome::Failed,
             Reason::OverLimit | Reason::Concurrency | Reason::SlowDown => Outcome::Refused,
         };
-        self.settle(ask.call, (Some(requests), outcome), now_ns, steps);
+        self.settle(ask.call, (Some(requests), None, outcome), now_ns, steps);
         if words.reason == Reason::TooLarge {
             steps.push(Step::Answer(ask.call, Fate::Failed));
             return;
@@ -227,6 +235,7 @@ impl Paced {
             metric: words.metric.map(metric),
             limit: words.limit,
             used: words.used,
+            level: words.level,
             requested: words.requested,
             retry_after: words.wait_ns.map(Duration::from_nanos).or(pause),
             jitter: self.jitter(),
@@ -271,7 +280,7 @@ impl Paced {
     fn charge(&self, ask: &Ask) -> Charge {
         let input = ask.prompt.characters.div_ceil(4);
         let output = ask.prompt.max_tokens.unwrap_or(0);
-        let tokens = match self.rules.charge {
+        let tokens = match self.rules.charge.unwrap_or(Formula::Max) {
             Formula::Max => input.max(output),
             Formula::Sum => input.saturating_add(output),
             Formula::InputOnly => input,
@@ -281,6 +290,20 @@ impl Paced {
             .with(Metric::Tokens, tokens)
             .with(Metric::InputTokens, input)
             .with(Metric::OutputTokens, output)
+    }
+
+    /// What an answer tells of its use, where that is to be learned from.
+    fn actual(&self, end: End) -> Option<ActualTokens> {
+        match end {
+            End::Whole {
+                input_tokens,
+                output_tokens,
+            } if self.rules.settle == Settle::Learned => Some(ActualTokens {
+                input: input_tokens,
+                output: output_tokens,
+            }),
+            _ => None,
+        }
     }
 
     /// What a finished request is settled at.
@@ -302,7 +325,7 @@ impl Paced {
             End::Cut { .. } | End::Lost | End::Unreachable => return None,
         };
         match self.rules.settle {
-            Settle::AtAdmission => None,
+            Settle::AtAdmission | Settle::Learned => None,
             Settle::Actual if known => Some(used),
             Settle::Actual | Settle::Highest => Some(highest(reserved, used)),
         }
@@ -321,6 +344,10 @@ impl Sender for Paced {
                 Priority::Batch => Tier::Batch,
             },
             charge: self.charge(ask),
+            parts: self.rules.charge.is_none().then(|| ChargeParts {
+                input: ask.prompt.characters.div_ceil(4),
+                output_max: ask.prompt.max_tokens.unwrap_or(0),
+            }),
             deadline: ask
                 .deadline_ns
                 .map(|deadline_ns| now + Duration::from_nanos(deadline_ns.saturating_sub(now_ns))),
@@ -344,17 +371,23 @@ impl Sender for Paced {
     }
 
     fn head(&mut self, ask: &Ask, head: &Head, now_ns: u64, steps: &mut Vec<Step>) {
-        self.observe(ask.call, &head.levels, now_ns, steps);
+        self.observe(ask.call, head, now_ns, steps);
         match &head.status {
             Status::Served => {}
-            Status::Refused(words) => self.refused(ask, words, now_ns, steps),
+            Status::Refused(words) => {
+                let words = Words {
+                    level: words.metric.and_then(|metric| head.level(metric)),
+                    ..*words
+                };
+                self.refused(ask, &words, now_ns, steps);
+            }
             Status::ServerError => {
-                self.settle(ask.call, (None, Outcome::Failed), now_ns, steps);
+                self.settle(ask.call, (None, None, Outcome::Failed), now_ns, steps);
                 self.failed(ask, now_ns, steps);
             }
             Status::Overloaded { wait_ns } => {
                 let sent_at = self.sent_at(ask.call);
-                self.settle(ask.call, (None, Outcome::Failed), now_ns, steps);
+                self.settle(ask.call, (None, None, Outcome::Failed), now_ns, steps);
                 let words = Words::overload(*wait_ns);
                 let kind = RefusalKind::Overload;
                 self.cool_down(ask, &words, (kind, sent_at), now_ns, steps);
@@ -373,11 +406,12 @@ impl Sender for Paced {
         let lease = self.leases.get(&ask.call);
         let reserved = lease.map_or(Charge::ZERO, |lease| lease.reservation.charge);
         let charged = self.charged(reserved, end);
+        let actual = self.actual(end);
         let outcome = match end {
             End::Whole { .. } => Outcome::Success,
             _ => Outcome::Failed,
         };
-        self.settle(ask.call, (charged, outcome), now_ns, steps);
+        self.settle(ask.call, (charged, actual, outcome), now_ns, steps);
         match end {
             End::Whole { .. } => steps.push(Step::Answer(ask.call, Fate::Served)),
             // The caller has seen the beginning: nothing can be mended any more.

@@ -61,6 +61,8 @@ pub(crate) struct Words {
     pub(crate) metric: Option<Metric>,
     pub(crate) limit: Option<u64>,
     pub(crate) used: Option<u64>,
+    /// What the limit headers beside it show as used.
+    pub(crate) level: Option<u64>,
     pub(crate) requested: Option<u64>,
     pub(crate) wait_ns: Option<u64>,
 }
@@ -144,6 +146,7 @@ impl Words {
             metric: None,
             limit: None,
             used: None,
+            level: None,
             requested: None,
             wait_ns: Some(wait_ns),
         }
@@ -151,6 +154,12 @@ impl Words {
 }
 
 impl Head {
+    /// What the headers show as used of the limit on `metric`.
+    pub(crate) fn level(&self, metric: Metric) -> Option<u64> {
+        let level = self.levels.iter().find(|level| level.metric == metric)?;
+        Some(level.limit.saturating_sub(level.remaining))
+    }
+
     /// How long the answer asks to wait, in nanoseconds; 0 where it does not.
     pub(crate) fn wait_ns(&self) -> u64 {
         match &self.status {

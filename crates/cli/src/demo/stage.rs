@@ -51,6 +51,15 @@ impl Limits {
             Self::Learned => "learned",
         }
     }
+
+    /// The most that the provider may refuse behind the gateway. That a limit is enforced in pieces
+    /// only shows by refusals: three for each of the two limits.
+    pub(super) const fn refusals_max(self) -> u64 {
+        match self {
+            Self::Configured => 0,
+            Self::Learned => 6,
+        }
+    }
 }
 
 /// Where one contestant runs: a provider of its own, and what stands in front of it.

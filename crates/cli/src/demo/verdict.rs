@@ -11,7 +11,8 @@ use crate::figures::{grouped, percent, span_ms};
 /// The outcome.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Verdict {
-    /// Whether the gateway kept its word: nothing refused, nothing lost.
+    /// Whether the gateway kept its word: nothing lost, and no more refused than it takes to find out
+    /// that a quota is enforced in pieces, which the provider's headers do not tell.
     pub(super) held: bool,
     pub(super) headline: &'static str,
     pub(super) limits: &'static str,
@@ -22,13 +23,16 @@ pub(super) struct Verdict {
 impl Verdict {
     pub(super) fn on(limits: Limits, standings: &[Standing; Contestant::ALL.len()]) -> Self {
         let [_, _, paceline] = standings;
-        let held = paceline.score.refused_429 == 0 && paceline.score.lost == 0;
+        let (refused, lost) = (paceline.score.refused_429, paceline.score.lost);
+        let held = lost == 0 && refused <= limits.refusals_max();
         Self {
             held,
-            headline: if held {
-                "With paceline, nothing was refused and nothing was lost."
-            } else {
-                "With paceline, something was refused or lost: this should not be."
+            headline: match (held, refused) {
+                (false, _) => "With paceline, too much was refused or lost: this should not be.",
+                (true, 0) => "With paceline, nothing was refused and nothing was lost.",
+                (true, _) => {
+                    "With paceline, nothing was lost; a refusal told how the quota is enforced."
+                }
             },
             limits: match limits {
                 Limits::Configured => "The gateway was told the limits.",
@@ -88,10 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn one_refusal_behind_the_gateway_is_said_plainly() {
+    fn refusals_behind_the_gateway_are_said_plainly() {
         let mut over = report(53);
-        over.standings[2].score.refused_429 = 1;
-        let verdict = super::Verdict::on(over.limits, &over.standings);
-        assert!(!verdict.held && verdict.headline.contains("should not be"));
+        for (refused, held, said) in [(2, true, "a refusal told"), (7, false, "should not be")] {
+            over.standings[2].score.refused_429 = refused;
+            let verdict = super::Verdict::on(over.limits, &over.standings);
+            assert_eq!(verdict.held, held);
+            assert!(verdict.headline.contains(said));
+        }
     }
 }

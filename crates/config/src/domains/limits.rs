@@ -207,11 +207,11 @@ impl Default for RawLimits {
             burst: None,
             concurrency: None,
             spacing: Span(Duration::ZERO),
-            charge: ChargeRule::Max,
-            settle: SettleRule::Highest,
+            charge: ChargeRule::Learned,
+            settle: SettleRule::Learned,
             learn: None,
             penalty_tokens: 1_000,
-            probe_concurrency: 4,
+            probe_concurrency: 2,
         }
     }
 }

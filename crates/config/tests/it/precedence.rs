@@ -86,7 +86,7 @@ fn without_a_file_every_limit_is_learned_with_care() {
     assert!(domain.learn && domain.limits.is_empty() && settings.domains.is_empty());
     assert_eq!(
         (domain.name.as_str(), domain.probe_concurrency),
-        ("default", 4)
+        ("default", 2)
     );
     assert_eq!(
         (domain.concurrency_max, domain.spacing),
@@ -94,7 +94,7 @@ fn without_a_file_every_limit_is_learned_with_care() {
     );
     assert_eq!(
         (domain.charge, domain.settle),
-        (ChargeRule::Max, SettleRule::Highest)
+        (ChargeRule::Learned, SettleRule::Learned)
     );
     assert_eq!((domain.penalty_tokens, domain.guard), (1_000, SECOND / 5));
     assert_eq!(settings.estimator, EstimatorKind::Calibrated);

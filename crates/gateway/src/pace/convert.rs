@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use paceline_config as config;
 use paceline_limiter::{
-    CalmSettings, DomainSettings, Limit, Metric, Observation, QueueSettings, Tier, TierSettings,
-    Timestamp, WindowModel,
+    self as limiter, CalmSettings, ChargeFormula, ChargeParts, DomainSettings, Limit, Metric,
+    Observation, QueueSettings, ReservationId, Tier, TierSettings, Timestamp, WindowModel,
 };
-use paceline_provider::{ChargeRule, Combine, LimitMetric, LimitReport, LimitScope};
+use paceline_provider::{
+    ChargeRule, Combine, LimitHeaders, LimitMetric, LimitReport, LimitScope, RequestFacts,
+};
 
 use crate::clock::Clock;
 
@@ -39,6 +41,16 @@ pub(crate) fn domain_settings(
         spacing: rule.spacing,
         reservation_lifetime: RESERVATION_LIFETIME,
         learned_guard: rule.guard,
+        // Limits that are given may come from a provider that tells nothing: then its documents
+        // are all there is.
+        assumed_charge: if rule.limits.is_empty() {
+            ChargeFormula::CAUTIOUS
+        } else {
+            ChargeFormula {
+                combine: limiter::Combine::Max,
+                ..ChargeFormula::CAUTIOUS
+            }
+        },
         probe_concurrency: (rule.learn && rule.limits.is_empty()).then_some(rule.probe_concurrency),
         calm: calm_settings(&settings.retry),
         queue: QueueSettings {
@@ -133,8 +145,8 @@ pub(crate) fn limiter_metric(metric: LimitMetric) -> Option<Metric> {
 }
 
 /// The limiter's view of one limit report; `None` when it does not describe a limit of the plain
-/// pools that calls are charged to. `as_of` is when the answered request was sent.
-pub(crate) fn observation(report: &LimitReport, as_of: Timestamp) -> Option<Observation> {
+/// pools that calls are charged to.
+pub(crate) fn observation(report: &LimitReport, answered: &Answered) -> Option<Observation> {
     let plain = matches!(report.scope, LimitScope::Default | LimitScope::Project);
     if !plain {
         return None;
@@ -144,8 +156,31 @@ pub(crate) fn observation(report: &LimitReport, as_of: Timestamp) -> Option<Obse
         limit: report.limit.filter(|limit| *limit > 0)?,
         remaining: report.remaining?,
         reset: report.reset,
-        as_of,
+        as_of: answered.sent,
+        reservation: answered.admitted,
+        processing: answered.processing,
     })
+}
+
+/// The answer that carries limit headers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    /// When the request was sent.
+    pub(crate) sent: Timestamp,
+    /// Its reservation, where the provider let it in, so that its figures count it.
+    pub(crate) admitted: Option<ReservationId>,
+    /// How long the provider says that it worked on it.
+    pub(crate) processing: Option<Duration>,
+}
+
+/// Units that the limit headers of an answer show as used of the limit on `metric`.
+pub(crate) fn level(headers: &LimitHeaders, metric: Metric) -> Option<u64> {
+    let report = headers
+        .reports
+        .iter()
+        .find(|report| limiter_metric(report.metric) == Some(metric))?;
+    let used = i128::from(report.limit?) - i128::from(report.remaining?);
+    u64::try_from(used.max(0)).ok()
 }
 
 /// The limiter's tier.
@@ -157,11 +192,23 @@ pub(crate) fn tier(tier: config::Tier) -> Tier {
     }
 }
 
+/// What the token charge of a request is made from, where the formula is to be learned.
+pub(crate) fn charge_parts(
+    rule: config::ChargeRule,
+    facts: &RequestFacts<'_>,
+) -> Option<ChargeParts> {
+    (rule == config::ChargeRule::Learned).then(|| ChargeParts {
+        input: ChargeRule::OPENAI.input_tokens(facts),
+        output_max: ChargeRule::OPENAI.output_tokens(facts),
+    })
+}
+
 /// The rule by which the provider charges a request at admission.
 pub(crate) fn charge_rule(rule: config::ChargeRule) -> ChargeRule {
     ChargeRule {
         combine: match rule {
-            config::ChargeRule::Max => Combine::Max,
+            // Only the parts are used, which are the same for both.
+            config::ChargeRule::Max | config::ChargeRule::Learned => Combine::Max,
             config::ChargeRule::Sum => Combine::Sum,
         },
         ..ChargeRule::OPENAI

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use paceline_limiter::{Charge, Outcome, Reservation, Settlement};
+use paceline_limiter::{ActualTokens, Charge, Outcome, Reservation, ReservationId, Settlement};
 
 use super::Pool;
 
@@ -31,6 +31,11 @@ impl Lease {
         }
     }
 
+    /// What to tell the pool of an answer by.
+    pub(crate) fn id(&self) -> ReservationId {
+        self.reservation.id
+    }
+
     /// What was reserved.
     pub(crate) fn charge(&self) -> Charge {
         self.reservation.charge
@@ -48,11 +53,21 @@ impl Lease {
         }
     }
 
-    /// Settles with what is known; `charged` is `None` where the reservation stands as it is.
-    pub(crate) fn settle(mut self, charged: Option<Charge>, outcome: Outcome) {
+    /// Settles with what is known; `charged` is `None` where the reservation stands as it is, or as
+    /// the formula that was learned says.
+    pub(crate) fn settle(
+        mut self,
+        charged: Option<Charge>,
+        actual: Option<ActualTokens>,
+        outcome: Outcome,
+    ) {
         self.state = State::Settled;
-        self.pool
-            .settle(self.reservation, Settlement { charged, outcome });
+        let settlement = Settlement {
+            charged,
+            actual,
+            outcome,
+        };
+        self.pool.settle(self.reservation, settlement);
     }
 }
 
@@ -65,6 +80,7 @@ impl Drop for Lease {
                 self.reservation,
                 Settlement {
                     charged: None,
+                    actual: None,
                     outcome: Outcome::Failed,
                 },
             ),

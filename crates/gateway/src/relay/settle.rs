@@ -1,7 +1,7 @@
 //! What a finished call is settled at.
 
 use paceline_config::SettleRule;
-use paceline_limiter::{Charge, Metric, Outcome as Fate};
+use paceline_limiter::{ActualTokens, Charge, Metric, Outcome as Fate};
 use paceline_provider::Usage;
 
 use super::reader::Outcome;
@@ -19,7 +19,7 @@ pub(crate) fn settle(lease: Lease, rule: SettleRule, outcome: &Outcome, succeede
         None => at_least_seen(reserved, outcome.output_characters),
     };
     let charged = match rule {
-        SettleRule::AtAdmission => None,
+        SettleRule::AtAdmission | SettleRule::Learned => None,
         SettleRule::Highest => actual.map(|actual| highest(reserved, actual)),
         // Without a usage the reservation is the best that is known, unless more was seen already.
         SettleRule::Actual if outcome.usage.is_some() => actual,
@@ -30,7 +30,12 @@ pub(crate) fn settle(lease: Lease, rule: SettleRule, outcome: &Outcome, succeede
     } else {
         Fate::Failed
     };
-    lease.settle(charged, fate);
+    let told = outcome.usage.filter(|_| rule == SettleRule::Learned);
+    let told = told.map(|usage| ActualTokens {
+        input: usage.input_tokens,
+        output: usage.output_tokens,
+    });
+    lease.settle(charged, told, fate);
 }
 
 fn with_usage(reserved: Charge, usage: &Usage) -> Charge {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use paceline_config::{Retry, SettleRule};
 use paceline_limiter::{Charge, Metric, Outcome as Fate, Timestamp};
 use paceline_provider::{Refusal, RefusalKind, RetryAdvice};
@@ -18,7 +18,7 @@ use crate::body::ReplyBody;
 use crate::exchange::{Ending, Exchange, milliseconds};
 use crate::labels;
 use crate::pace::Lease;
-use crate::refusal::{self, Pause, is_quota};
+use crate::refusal::{self, Pause, RefusedWith, is_quota};
 use crate::relay::{Guards, Relay, settle};
 use crate::respond::Problem;
 use crate::server::Worker;
@@ -97,7 +97,7 @@ async fn attempt(
         Ok(Sent::Answer(answer)) => Step::Answer(answer, lease, upstream),
         Ok(Sent::Refused(refused)) => after_refusal(call, *refused, lease).await,
         Ok(Sent::RefusedInStream(refusal, answer)) => {
-            if let Some(pause) = note_refusal(call, &refusal, None) {
+            if let Some(pause) = note_refusal(call, (&refusal, None), None) {
                 drop(lease);
                 tokio::time::sleep(pause).await;
                 return Step::Again;
@@ -127,7 +127,7 @@ async fn after_failure(call: &mut Call, error: &SendError, lease: Option<Lease>)
 }
 
 async fn after_refusal(call: &mut Call, refused: Refused, lease: Option<Lease>) -> Step {
-    let pause = note_refusal(call, &refused.refusal, lease);
+    let pause = note_refusal(call, (&refused.refusal, Some(&refused.head.headers)), lease);
     if let Some(pause) = pause {
         tokio::time::sleep(pause).await;
         return Step::Again;
@@ -151,12 +151,17 @@ async fn after_refusal(call: &mut Call, refused: Refused, lease: Option<Lease>) 
 /// Tells pool and metrics of a refusal; the pause before the next attempt, if one is worth it.
 ///
 /// Where the limit pool itself cools down there is no pause here: the next turn comes after it.
-fn note_refusal(call: &mut Call, refusal: &Refusal, lease: Option<Lease>) -> Option<Duration> {
+fn note_refusal(
+    call: &mut Call,
+    (refusal, headers): (&Refusal, Option<&HeaderMap>),
+    lease: Option<Lease>,
+) -> Option<Duration> {
     refusal::note(&call.exchange, refusal);
     if let Some(lease) = lease {
         let charged = charged_although_refused(&lease, refusal);
         lease.settle(
             charged,
+            None,
             if is_quota(refusal.kind) {
                 Fate::Refused
             } else {
@@ -176,7 +181,8 @@ fn note_refusal(call: &mut Call, refusal: &Refusal, lease: Option<Lease>) -> Opt
                 unnamed: pause,
                 jitter,
             };
-            refusal::cool_down(&call.exchange, &paced.pool, refusal, pause, penalty_tokens)
+            let told = RefusedWith { refusal, headers };
+            refusal::cool_down(&call.exchange, &paced.pool, &told, pause, penalty_tokens)
         }
         None => false,
     };

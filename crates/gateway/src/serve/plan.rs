@@ -8,7 +8,7 @@ use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use paceline_config::SettleRule;
-use paceline_limiter::{Charge, Metric};
+use paceline_limiter::{Charge, ChargeParts, Metric};
 use paceline_provider::{
     BodyKind, ChargeRule, EndpointKind, Pacing, RequestFacts, with_include_usage,
 };
@@ -19,7 +19,7 @@ use crate::exchange::Exchange;
 use crate::intake::{IntakeBounds, IntakeError, WholeBody, multipart_model, read_head, read_whole};
 use crate::labels;
 use crate::learn::{coarse_profile, estimate_input};
-use crate::pace::{Pool, PoolKey, charge_rule};
+use crate::pace::{Pool, PoolKey, charge_parts, charge_rule};
 use crate::respond::Problem;
 use crate::shared::{BufferedBytes, Live, Shared};
 
@@ -50,6 +50,8 @@ pub(crate) struct Plan {
 pub(crate) struct Paced {
     pub(crate) pool: Arc<Pool>,
     pub(crate) charge: Charge,
+    /// What the tokens of the charge are made from, where the provider's formula is learned.
+    pub(crate) parts: Option<ChargeParts>,
     pub(crate) settle: SettleRule,
     pub(crate) penalty_tokens: u64,
 }
@@ -129,7 +131,8 @@ pub(crate) async fn read(
         let charge = Charge::ZERO
             .with(Metric::Requests, 1)
             .with(Metric::Images, images);
-        plan.paced = Some(paced(shared, live, exchange, charge).map_err(IntakeError::Problem)?);
+        plan.paced =
+            Some(paced(shared, live, exchange, (charge, None)).map_err(IntakeError::Problem)?);
     }
     if body.is_end_stream() && first.is_empty() {
         plan.payload = Payload::Whole(Bytes::new());
@@ -174,6 +177,10 @@ fn plan_json(
             Metric::Images,
             ChargeRule::images(exchange.endpoint.pacing, &facts),
         );
+    let parts = match live.estimator {
+        paceline_tokens::Estimator::Calibrated => charge_parts(rule.charge, &facts),
+        paceline_tokens::Estimator::Simple | paceline_tokens::Estimator::Generous => None,
+    };
     exchange.estimated_tokens = tokens;
     exchange.expected_output_tokens = expected.output_tokens();
     exchange.estimate = Some(input);
@@ -190,7 +197,7 @@ fn plan_json(
         None
     };
     plan.strip_usage = rewritten.is_some();
-    plan.paced = Some(paced(shared, &live, exchange, charge)?);
+    plan.paced = Some(paced(shared, &live, exchange, (charge, parts))?);
     plan.payload = Payload::Whole(rewritten.unwrap_or(body));
     Ok(())
 }
@@ -216,7 +223,7 @@ fn paced(
     shared: &Shared,
     live: &Live,
     exchange: &mut Exchange,
-    charge: Charge,
+    (charge, parts): (Charge, Option<ChargeParts>),
 ) -> Result<Paced, Problem> {
     let model = exchange.model.as_deref().unwrap_or(NO_MODEL);
     let rule = live.settings.domain_for(model);
@@ -232,6 +239,7 @@ fn paced(
     Ok(Paced {
         pool,
         charge,
+        parts,
         settle: rule.settle,
         penalty_tokens: rule.penalty_tokens,
     })

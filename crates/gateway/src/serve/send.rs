@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::Call;
 use crate::body::UpstreamBody;
 use crate::exchange::Exchange;
-use crate::pace::{Lease, observation};
+use crate::pace::{Answered, Lease, observation};
 use crate::relay::Reader;
 use crate::upstream::{
     Connection, OwnKey, SendError, Upstream, chain, is_event_stream, request_headers,
@@ -96,7 +96,9 @@ pub(super) async fn send(
     lease: Option<&mut Lease>,
     strip_usage: bool,
 ) -> Result<Sent, SendError> {
-    let observer = lease.as_ref().map(|lease| Arc::clone(lease.pool()));
+    let observer = lease
+        .as_ref()
+        .map(|lease| (Arc::clone(lease.pool()), lease.id()));
     let on_sent = || {
         exchange.sent();
         if let Some(lease) = lease {
@@ -107,12 +109,16 @@ pub(super) async fn send(
     exchange.answered(response.status().as_u16());
     exchange.shared.note_upstream(true);
     let (head, body) = response.into_parts();
-    if let Some(pool) = observer {
+    if let Some((pool, reservation)) = observer {
         let reports = LimitHeaders::parse(&head.headers).reports;
-        let as_of = exchange.sent_at();
+        let answered = Answered {
+            sent: exchange.sent_at(),
+            admitted: head.status.is_success().then_some(reservation),
+            processing: processing(&head.headers),
+        };
         let observations: Vec<_> = reports
             .iter()
-            .filter_map(|report| observation(report, as_of))
+            .filter_map(|report| observation(report, &answered))
             .collect();
         pool.observe(&observations);
     }
@@ -127,6 +133,13 @@ pub(super) async fn send(
         strip_usage,
     )
     .await
+}
+
+/// The time that the provider says it worked on a request: `openai-processing-ms`.
+fn processing(headers: &HeaderMap) -> Option<Duration> {
+    let told = headers.get("openai-processing-ms")?.to_str().ok()?;
+    let milliseconds: u64 = told.trim().parse().ok()?;
+    Some(Duration::from_millis(milliseconds))
 }
 
 async fn refused(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paceline_limiter::{Binding, Refusal, Request, Timestamp};
+use paceline_limiter::{Binding, Metric, Refusal, Request, Timestamp};
 
 use super::plan::Paced;
 use crate::announce::Progress;
@@ -26,6 +26,7 @@ pub(super) async fn wait(
         weight: caller.weight,
         tier: tier(caller.tier),
         charge: paced.charge,
+        parts: paced.parts,
         deadline: Some(deadline),
         retry: exchange.attempts > 0,
     };
@@ -40,7 +41,7 @@ pub(super) async fn wait(
     count_hit(&exchange.shared.metrics, paced.pool.name(), &acquired);
     match acquired {
         Acquired::Now(lease) => {
-            record(exchange, Duration::ZERO, None);
+            record(exchange, &lease, Duration::ZERO, None);
             Ok(lease)
         }
         Acquired::Refused(refusal) => Err(refusal),
@@ -60,7 +61,7 @@ pub(super) async fn wait(
                     waited,
                     binding,
                 } => {
-                    record(exchange, waited, Some(binding));
+                    record(exchange, &lease, waited, Some(binding));
                     Ok(lease)
                 }
                 Turn::Refused(refusal) => Err(refusal),
@@ -69,7 +70,9 @@ pub(super) async fn wait(
     }
 }
 
-fn record(exchange: &mut Exchange, waited: Duration, binding: Option<Binding>) {
+fn record(exchange: &mut Exchange, lease: &Lease, waited: Duration, binding: Option<Binding>) {
+    // The formula that was learned may charge otherwise than was estimated.
+    exchange.estimated_tokens = lease.charge().get(Metric::Tokens);
     exchange.waited += waited;
     if let Some(binding) = binding {
         exchange.limited_by = Some(binding);

@@ -47,7 +47,9 @@ async fn a_caller_that_leaves_in_the_middle_of_a_stream_settles_its_reservation(
     drop(answer);
     let pool = gateway.assert_settled().await?;
     assert_eq!(
-        pool.tokens.settled, 500,
+        // As long as the charge is not known, what is dearest: the input and all that is allowed.
+        pool.tokens.settled,
+        502,
         "what was sent is never settled at nothing"
     );
     assert_eq!(

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::Domain;
 use crate::charge::Charge;
+use crate::formula::ChargeParts;
 use crate::gate::Passage;
 use crate::queue::{Account, Arrival};
 use crate::request::{
     Event, Refusal, Request, Reservation, ReservationId, Submission, Ticket, WaiterId,
 };
-use crate::reservation::Open;
+use crate::reservation::{Open, Sizing};
 use crate::slab::Key;
 use crate::time::Timestamp;
 
@@ -20,6 +21,10 @@ impl Domain {
     /// Admits a request at once, queues it, or refuses it.
     pub fn submit(&mut self, request: Request, now: Timestamp) -> Submission {
         let now = self.advance(now);
+        let request = Request {
+            charge: self.charge_of(&request.charge, request.parts.as_ref()),
+            ..request
+        };
         let submission = self.decide(&request, now);
         match submission {
             Submission::Admitted(_) => {}
@@ -36,7 +41,8 @@ impl Domain {
             });
         }
         if self.queue.is_empty() && self.passes(&request.charge, now) {
-            return Submission::Admitted(self.take(request.charge, None, now));
+            let taken = self.take(request.charge, request.parts, None, now);
+            return Submission::Admitted(taken);
         }
         if let Some(refusal) = self.limits.too_large(&request.charge) {
             return Submission::Refused(refusal);
@@ -80,6 +86,7 @@ impl Domain {
                 weight: request.weight,
                 tier: request.tier,
                 charge: request.charge,
+                parts: request.parts,
                 cost: self.limits.cost(&request.charge),
                 deadline: request.deadline.map(Timestamp::as_nanos),
                 front: request.retry,
@@ -219,18 +226,35 @@ impl Domain {
 
     fn admit(&mut self, key: Key, now: u64) -> Option<Reservation> {
         let (waiter, account) = self.queue.serve(key, now)?;
-        Some(self.take(waiter.charge, Some(account), now))
+        Some(self.take(waiter.charge, waiter.parts, Some(account), now))
     }
 
-    fn take(&mut self, charge: Charge, account: Option<Account>, now: u64) -> Reservation {
+    fn take(
+        &mut self,
+        charge: Charge,
+        parts: Option<ChargeParts>,
+        account: Option<Account>,
+        now: u64,
+    ) -> Reservation {
         self.limits.take(&charge, now);
         self.gate.launch(&charge, &self.limits, now);
         self.totals.open(charge);
+        let sizing = parts.map(|parts| {
+            let sums = self.charges.admit(&parts);
+            Box::new(Sizing { parts, sums })
+        });
         let key = self.reservations.open(Open {
             charge,
             taken_at: now,
             account,
+            marks: self.limits.marks(now),
+            sizing,
         });
+        if self.learns() {
+            self.flight.send(key.serial, charge, now);
+        } else {
+            self.flight.miss(now);
+        }
         Reservation {
             id: ReservationId(key),
             charge,

@@ -1,34 +1,240 @@
 //! What the provider says about its limits, and its refusals.
 
+use std::time::Duration;
+
 use super::Domain;
-use crate::charge::Metric;
-use crate::knowledge::Situation;
+use crate::belief::{ChargeBelief, Memory};
+use crate::charge::{Charge, Metric};
+use crate::formula::{ChargeFormula, ChargeParts, Combine};
+use crate::learning::answer::Answer;
+use crate::learning::charges::{Charges, Count};
+use crate::learning::drift::Peak;
+use crate::learning::kind::Kind;
+use crate::learning::{Own, Situation, first_seen, permille, tells_window, window_that_fits};
 use crate::limits::LimitState;
+use crate::reservation::Open;
 use crate::settlement::{Observation, ProviderRefusal, RefusalKind};
-use crate::time::Timestamp;
+use crate::snapshot::LimitSource;
+use crate::time::{Timestamp, nanos};
+
+/// Measured guards move in steps of this, so that windows are not rebuilt for nothing.
+const GUARD_STEP_NS: u64 = 25_000_000;
+
+/// A measured guard is at least this part of the one that was set: what was not seen yet can come.
+const GUARD_PART: u32 = 4;
+
+/// Levels that were remembered longer ago than this tell nothing.
+const MEMORY_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 impl Domain {
     /// Takes in the limit headers of an answer. A configured limit stands, unless the provider
-    /// enforces less over the same window; other limits are learned. Levels only ever rise.
+    /// enforces less over the same window; other limits are learned.
+    ///
+    /// `now` is when the headers arrived. Answers may come late, out of order, or not at all.
     pub fn observe(&mut self, observation: Observation, now: Timestamp) {
         let now = self.advance(now);
         if observation.limit == 0 {
             return;
         }
         self.gate.end_probe();
-        let situation = Situation {
-            outstanding: self.outstanding(observation.metric),
-            next_serial: self.reservations.next_serial(),
-            guard: self.settings.learned_guard,
-            now,
+        let answer = Answer::new(&observation, now);
+        let answer_ns = now.saturating_sub(answer.sent);
+        self.delay.observe(answer_ns, observation.processing);
+        let metric = observation.metric;
+        let key = observation.reservation.map(|id| id.0);
+        let own = key
+            .and_then(|key| self.reservations.get(key))
+            .and_then(|open| own_of(open, metric));
+        if let Some(key) = key {
+            self.flight.answered(key.serial);
+        }
+        let Some((index, is_new)) = self.limit_of(&observation, &answer) else {
+            return;
         };
-        if self
-            .knowledge
-            .observe(&mut self.limits, &observation, &situation)
-        {
+        let situation = self.situation(metric);
+        let Some(state) = self.limits.states.get_mut(index) else {
+            return;
+        };
+        let learned = state.learn(&answer, own.as_ref(), &situation, &self.flight);
+        let formula_changed = metric == Metric::Tokens && self.learn_charge(&answer, key, index);
+        if learned.costs || is_new || formula_changed {
             self.limits_changed();
+        } else if learned.room {
+            self.plan.clear();
         }
         self.touch();
+    }
+
+    /// Which limit an answer is about; it is made if it was not known.
+    /// Where limits of a metric are configured and it is none of these, it is not kept: `None`.
+    fn limit_of(&mut self, observation: &Observation, answer: &Answer) -> Option<(usize, bool)> {
+        let metric = observation.metric;
+        let told = first_seen(answer, metric, self.learned_guard());
+        let fits = window_that_fits(answer);
+        let states = &self.limits.states;
+        let of_metric = |state: &LimitState| state.limit.metric == metric;
+        let same_amount = |state: &LimitState| {
+            of_metric(state)
+                && (state.limit.amount == answer.limit
+                    || state.configured_amount == Some(answer.limit))
+        };
+        let same_window = |state: &LimitState| {
+            let window = state.limit.window;
+            match state.source {
+                LimitSource::Configured => of_metric(state) && fits == Some(window),
+                LimitSource::Learned => of_metric(state) && told.window == window,
+            }
+        };
+        let found = states
+            .iter()
+            .position(|state| same_amount(state) && same_window(state))
+            .or_else(|| states.iter().position(same_amount))
+            .or_else(|| states.iter().position(same_window))
+            .or_else(|| {
+                // An amount that is new, with a window that no answer has told for certain.
+                let learned = |state: &LimitState| state.source == LimitSource::Learned;
+                let unsure = !tells_window(answer);
+                states
+                    .iter()
+                    .position(|state| of_metric(state) && unsure && learned(state))
+            });
+        if let Some(index) = found {
+            return Some((index, false));
+        }
+        let configured = |state: &LimitState| state.source == LimitSource::Configured;
+        if states
+            .iter()
+            .any(|state| of_metric(state) && configured(state))
+        {
+            return None;
+        }
+        let serial = self.reservations.next_serial();
+        let mut state = LimitState::new(told, LimitSource::Learned, serial, self.now);
+        let in_flight = self.outstanding(metric);
+        state
+            .window
+            .raise_to(answer.used.saturating_add(in_flight), self.now);
+        self.limits.states.push(state);
+        Some((self.limits.states.len() - 1, true))
+    }
+
+    /// Whether answers are compared with what was sent.
+    pub(super) fn learns(&self) -> bool {
+        let mut states = self.limits.states.iter();
+        self.gate.is_probing() || states.any(|state| state.learner.is_observed())
+    }
+
+    fn situation(&self, metric: Metric) -> Situation {
+        Situation {
+            outstanding: self.outstanding(metric),
+            next_serial: self.reservations.next_serial(),
+            guard: self.learned_guard(),
+            debt: self.debts.get(metric),
+            charges_known: metric != Metric::Tokens || self.charges.is_settled(),
+            sibling: self.kind_of_siblings(metric),
+        }
+    }
+
+    /// The kind that every other limit of the pool whose kind is known is of.
+    fn kind_of_siblings(&self, metric: Metric) -> Option<Kind> {
+        let mut kinds = self
+            .limits
+            .states
+            .iter()
+            .filter(|state| state.limit.metric != metric)
+            .filter_map(|state| state.learner.kind());
+        let first = kinds.next()?;
+        kinds.all(|kind| kind == first).then_some(first)
+    }
+
+    /// The guard of learned limits: measured where answers tell, else as set.
+    pub(super) fn learned_guard(&self) -> Duration {
+        let set = self.settings.learned_guard;
+        let Some(measured) = self.delay.guard() else {
+            return set;
+        };
+        let stepped = nanos(measured).next_multiple_of(GUARD_STEP_NS);
+        Duration::from_nanos(stepped).max(set / GUARD_PART)
+    }
+
+    /// Compares what the provider counted with what each formula would have charged.
+    fn learn_charge(
+        &mut self,
+        answer: &Answer,
+        key: Option<crate::slab::Key>,
+        index: usize,
+    ) -> bool {
+        let open = key.and_then(|key| self.reservations.get(key));
+        let (Some(open), Some(state)) = (open, self.limits.states.get(index)) else {
+            return false;
+        };
+        let (Some(sizing), Some(kind)) = (&open.sizing, state.learner.kind()) else {
+            return false;
+        };
+        let limit = &state.limit;
+        let drain_per_ns = match kind {
+            Kind::Bucket => per_ns(limit.amount, nanos(limit.window)),
+            Kind::Fixed if open.taken_at < state.opened(answer.now) => return false,
+            Kind::Fixed => 0.0,
+            // What expires of a sliding window would have to be known by formula.
+            Kind::Sliding if answer.now.saturating_sub(self.started) >= nanos(limit.window) => {
+                return false;
+            }
+            Kind::Sliding => 0.0,
+        };
+        let opened = state.opened(answer.now);
+        self.charges.retain(|at| at >= opened);
+        let spread = nanos(self.learned_guard());
+        let peak = state.learner.peak(drain_per_ns, answer.now);
+        let quiet = |peak: &Peak| self.flight.is_quiet() && self.settled_at < peak.sent;
+        let drains = |nanos: u64| drain_per_ns * float(nanos);
+        let (count, sums) = match peak.filter(quiet) {
+            // Everything is answered: the provider has counted all there is, in whatever order.
+            Some(peak) => (
+                Count {
+                    used: peak.used,
+                    at: answer.now,
+                    drain_per_ns,
+                    blur: drains(spread),
+                    exact: true,
+                },
+                *self.charges.sums(),
+            ),
+            None => {
+                let around = self
+                    .flight
+                    .sent_around(Metric::Tokens, open.taken_at, spread);
+                let count = Count {
+                    used: answer.used,
+                    at: open.taken_at,
+                    drain_per_ns,
+                    blur: drains(spread) + float(around),
+                    exact: false,
+                };
+                (count, sizing.sums)
+            }
+        };
+        let single = self.charges.observe_single(&sizing.parts, answer.used);
+        self.charges.observe(&count, &sums) || single
+    }
+
+    /// What the provider charges for a request of this size, as far as that is known. The charge
+    /// is dear where it is not, but never so dear that the request could not go at all.
+    pub(super) fn charge_of(&self, charge: &Charge, parts: Option<&ChargeParts>) -> Charge {
+        let Some(parts) = parts else {
+            return *charge;
+        };
+        let formula = self.charges.believed();
+        let tokens = formula
+            .unwrap_or(self.settings.assumed_charge)
+            .tokens(parts);
+        let least = ChargeFormula {
+            combine: Combine::Max,
+            ..ChargeFormula::CAUTIOUS
+        };
+        let most = self.limits.least_amount(Metric::Tokens);
+        let tokens = tokens.min(most.max(least.tokens(parts)));
+        charge.with(Metric::Tokens, tokens)
     }
 
     /// Takes in a refusal by the provider: the whole domain pauses once per episode, and starts
@@ -36,12 +242,13 @@ impl Domain {
     pub fn refused(&mut self, refusal: ProviderRefusal, now: Timestamp) {
         let at = self.advance(now);
         let first = self.gate.begins_episode(&refusal);
+        let mut explained = false;
         match refusal.kind {
             RefusalKind::Quota => {
                 self.totals.quota_refusals += 1;
                 // What others were refused says nothing new unless it tells what is used.
                 if first || refusal.used.is_some() {
-                    self.raise_levels(&refusal, at);
+                    explained = self.raise_levels(&refusal, at);
                 }
                 if first {
                     self.limits.take(&refusal.penalty, at);
@@ -50,13 +257,22 @@ impl Domain {
             RefusalKind::Overload => self.totals.overload_refusals += 1,
             RefusalKind::Acceleration => self.totals.acceleration_refusals += 1,
         }
-        self.gate.refused(&refusal, &self.limits, at);
+        self.gate.refused(&refusal, explained, &self.limits, at);
         self.touch();
     }
 
-    fn raise_levels(&mut self, refusal: &ProviderRefusal, now: u64) {
-        let Some(metric) = refusal.metric else { return };
-        if let Some(limit) = refusal.limit {
+    /// Takes in what a refusal tells of levels; whether it is explained by what it taught, so that
+    /// pacing by that is all that has to follow.
+    fn raise_levels(&mut self, refusal: &ProviderRefusal, now: u64) -> bool {
+        let Some(metric) = refusal.metric else {
+            return false;
+        };
+        if let Some(limit) = refusal.limit
+            && !self.limits.states.iter().any(|state| {
+                state.limit.metric == metric
+                    && (state.limit.amount == limit || state.configured_amount == Some(limit))
+            })
+        {
             // A limit named in a refusal is as good as one in a header.
             let remaining = i64::try_from(limit).unwrap_or(i64::MAX);
             let observation = Observation {
@@ -65,8 +281,14 @@ impl Domain {
                 remaining,
                 reset: None,
                 as_of: Timestamp::from_nanos(now),
+                reservation: None,
+                processing: None,
             };
             self.observe(observation, Timestamp::from_nanos(now));
+        }
+        if self.is_about_pieces(refusal, metric, now) {
+            self.limits_changed();
+            return true;
         }
         // Where a provider says when it has room again, the pause until then is all there is to
         // know; a log of what was taken would hold the level for a whole window instead.
@@ -93,6 +315,20 @@ impl Domain {
                 }
             }
         }
+        false
+    }
+
+    /// Whether a refusal shows that a limit is enforced in pieces, which is then believed.
+    fn is_about_pieces(&mut self, refusal: &ProviderRefusal, metric: Metric, now: u64) -> bool {
+        let situation = self.situation(metric);
+        let mut states = self.limits.states.iter_mut();
+        let refused = states.find(|state| {
+            state.limit.metric == metric
+                && refusal
+                    .limit
+                    .is_none_or(|limit| state.limit.amount == limit)
+        });
+        refused.is_some_and(|state| state.learn_refusal(refusal, &situation, now))
     }
 
     /// With both calls and tokens limited by configuration there is nothing to probe.
@@ -103,5 +339,83 @@ impl Domain {
         {
             self.gate.end_probe();
         }
+    }
+
+    /// What is believed of the token charge.
+    pub(super) fn charge_belief(&self) -> ChargeBelief {
+        ChargeBelief {
+            formula: self
+                .charges
+                .believed()
+                .unwrap_or(self.settings.assumed_charge),
+            confidence_permille: permille(self.charges.confidence()),
+            decided_after: self.charges.decided_after,
+        }
+    }
+
+    /// What is worth remembering until the next start.
+    #[must_use]
+    pub fn memory(&self, now: Timestamp) -> Memory {
+        let now = self.now.max(now.as_nanos());
+        let states = self.limits.states.iter();
+        Memory {
+            limits: states.filter_map(|state| state.memory(now)).collect(),
+            charge: self.charges.believed(),
+        }
+    }
+
+    /// Takes up what was remembered `age` ago, where nothing newer is known. It is not relied on
+    /// before an answer has confirmed it: the probe bound stays until then.
+    pub fn recall(&mut self, memory: &Memory, age: Duration, now: Timestamp) {
+        let now = self.advance(now);
+        if age > MEMORY_MAX {
+            return;
+        }
+        let guard = self.learned_guard();
+        for limit in &memory.limits {
+            let known = self.limits.covers(limit.metric);
+            if known || limit.amount == 0 || limit.window.is_zero() {
+                continue;
+            }
+            let drained = limit.window.as_secs_f64().max(1e-9).recip() * age.as_secs_f64();
+            let left = limit.used.saturating_sub(part(limit.amount, drained));
+            let state = LimitState::recalled(limit, left, guard, now);
+            self.limits.states.push(state);
+        }
+        if let (Some(formula), None) = (memory.charge, self.charges.believed()) {
+            self.charges = Charges::recalled(formula);
+        }
+        self.limits_changed();
+    }
+}
+
+/// What the reservation left in the limit on `metric`.
+fn own_of(open: &Open, metric: Metric) -> Option<Own> {
+    let mark = open.marks.as_deref()?.get(metric.index())?;
+    Some(Own {
+        mark: *mark,
+        charge: open.charge.get(metric),
+    })
+}
+
+fn per_ns(amount: u64, window: u64) -> f64 {
+    float(amount) / float(window.max(1))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "units and times for estimates")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+/// `part` of `amount`, saturated.
+fn part(amount: u64, part: f64) -> u64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and the part is not negative"
+    )]
+    {
+        (amount as f64 * part).round() as u64
     }
 }

@@ -114,6 +114,7 @@ impl Domain {
             episode: self.gate.episode(),
             throttles: self.gate.throttle_views(&self.limits, now),
             draining: self.draining,
+            charge: self.charge_belief(),
             totals: self.totals,
         }
     }

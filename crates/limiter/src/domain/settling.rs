@@ -2,11 +2,16 @@
 
 use super::Domain;
 use crate::charge::{Charge, Metric};
+use crate::formula::Combine;
 use crate::limits::Taken;
 use crate::queue::Account;
 use crate::request::ReservationId;
+use crate::reservation::Open;
 use crate::settlement::{Outcome, Settled, Settlement};
 use crate::time::Timestamp;
+
+/// About so many settlements later, a large debt is forgotten.
+const DEBT_FADES_IN: u64 = 200;
 
 impl Domain {
     /// Closes a reservation with what the provider finally deducted.
@@ -25,10 +30,13 @@ impl Domain {
             self.gate.not_let_in(&open.charge, open.taken_at);
         }
         self.totals.settlements += 1;
-        let charged = settlement.charged.unwrap_or(open.charge);
+        self.settled_at = now;
+        let learned = self.charged_by_formula(&open, &settlement);
+        let charged = settlement.charged.or(learned).unwrap_or(open.charge);
         let refunded = open.charge.saturating_sub(charged);
         let debt = charged.saturating_sub(open.charge);
         self.totals.close(open.charge, refunded, debt);
+        self.flight.answered(id.0.serial);
         if charged != open.charge {
             let taken = Taken {
                 serial: id.0.serial,
@@ -51,6 +59,10 @@ impl Domain {
             return Settled::Already;
         };
         self.totals.abandoned += 1;
+        self.flight.answered(id.0.serial);
+        if let Some(sizing) = &open.sizing {
+            self.charges.undo(&sizing.parts);
+        }
         self.totals.close(open.charge, open.charge, Charge::ZERO);
         let taken = Taken {
             serial: id.0.serial,
@@ -62,6 +74,41 @@ impl Domain {
         Settled::Applied {
             refunded: open.charge,
             debt: Charge::ZERO,
+        }
+    }
+
+    /// What the provider is believed to have charged in the end, and a lesson from it.
+    fn charged_by_formula(&mut self, open: &Open, settlement: &Settlement) -> Option<Charge> {
+        let parts = open.sizing.as_ref()?.parts;
+        let tokens = open.charge.get(Metric::Tokens);
+        match settlement.outcome {
+            Outcome::Failed => self.charges.fail(tokens),
+            Outcome::Refused => self.charges.undo(&parts),
+            Outcome::Success => {}
+        }
+        if let Some(actual) = &settlement.actual {
+            self.charges.settle(&parts, actual);
+        }
+        match (self.charges.believed(), settlement.actual) {
+            (Some(formula), _)
+                if formula.failures_free && settlement.outcome == Outcome::Failed =>
+            {
+                Some(open.charge.with(Metric::Tokens, 0))
+            }
+            (Some(formula), Some(actual)) if formula.refunds => {
+                let charged = actual.charged(formula.combine);
+                let debt = charged.saturating_sub(tokens);
+                let faded = self.debts.get(Metric::Tokens);
+                let faded = faded - faded.div_ceil(DEBT_FADES_IN);
+                self.debts = self.debts.with(Metric::Tokens, faded.max(debt));
+                Some(open.charge.with(Metric::Tokens, charged))
+            }
+            // With nothing known, and no answers that would tell, what is dearer counts.
+            (None, Some(actual)) if !self.limits.is_observed(Metric::Tokens) => {
+                let used = actual.charged(Combine::Sum);
+                Some(open.charge.with(Metric::Tokens, tokens.max(used)))
+            }
+            _ => None,
         }
     }
 

@@ -18,7 +18,14 @@ impl Gate {
     }
 
     /// Pauses: anew for the first refusal of an episode, and longer where a later one asks for it.
-    pub(crate) fn refused(&mut self, refusal: &ProviderRefusal, limits: &Limits, now: u64) {
+    /// `explained`: nothing beyond the pause is cut, because what was wrong is known now.
+    pub(crate) fn refused(
+        &mut self,
+        refusal: &ProviderRefusal,
+        explained: bool,
+        limits: &Limits,
+        now: u64,
+    ) {
         match &mut self.episode {
             Some(episode) if episode.includes(refusal.sent_at) => {
                 if episode.refused_again(refusal, now) {
@@ -29,11 +36,17 @@ impl Gate {
                     }
                 }
             }
-            _ => self.begin_episode(refusal, limits, now),
+            _ => self.begin_episode(refusal, explained, limits, now),
         }
     }
 
-    fn begin_episode(&mut self, refusal: &ProviderRefusal, limits: &Limits, now: u64) {
+    fn begin_episode(
+        &mut self,
+        refusal: &ProviderRefusal,
+        explained: bool,
+        limits: &Limits,
+        now: u64,
+    ) {
         let mut episode = Running::begin(refusal, self.episode.as_ref(), now);
         let resumes = episode
             .seen
@@ -46,7 +59,12 @@ impl Gate {
             now,
             resumes,
         };
-        for cut in self.cuts(&scene, episode.relapses) {
+        let cuts = if explained {
+            Vec::new()
+        } else {
+            self.cuts(&scene, episode.relapses)
+        };
+        for cut in cuts {
             if cut.kind() == ThrottleKind::SlowStart {
                 episode.steady_at(cut.end());
             }

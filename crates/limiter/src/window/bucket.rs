@@ -181,6 +181,27 @@ impl Bucket {
         }
     }
 
+    pub(crate) fn raise_by(&mut self, units: u64, now: u64) {
+        self.leak(now);
+        let level = self.level.max(0);
+        self.level = (level + scaled(units, self.window)).min(LEVEL_MAX);
+    }
+
+    /// The level was too high by `units`. It does not get lower than empty: since when the bucket
+    /// has been empty is not known.
+    pub(crate) fn lower_by(&mut self, units: u64, now: u64) {
+        self.leak(now);
+        if self.level <= 0 {
+            return;
+        }
+        let lowered = (self.level - scaled(units, self.window)).max(0);
+        let by = self.level - lowered;
+        self.level = lowered;
+        for (_, low) in &mut self.low_points {
+            *low = (*low - by).max(0);
+        }
+    }
+
     /// When a level of `level` at `from` has sunk to `target`; rounds up.
     fn sunk(&self, level: i128, target: i128, from: u64) -> Option<u64> {
         let excess = level.saturating_sub(target);

@@ -63,6 +63,15 @@ impl Fixed {
         }
     }
 
+    /// The provider's window, without what the guard adds.
+    fn window(&self) -> u64 {
+        if self.anchored {
+            self.span
+        } else {
+            self.span.saturating_sub(self.quiet / 2)
+        }
+    }
+
     fn spans_after(&self, count: u64) -> u64 {
         self.current
             .end
@@ -163,6 +172,43 @@ impl Fixed {
         }
     }
 
+    pub(crate) fn raise_by(&mut self, units: u64, now: u64) {
+        let span = self.span_or_opened_at(now);
+        let used = span.used.saturating_add(units);
+        self.current = Span { used, ..span };
+        self.last_take = now;
+    }
+
+    pub(crate) fn lower_by(&mut self, units: u64, now: u64) {
+        if let Some(span) = self.span_at(now) {
+            let used = span.used.saturating_sub(units);
+            self.current = Span { used, ..span };
+        }
+    }
+
+    /// When the window that is open at `now` opened; `now` if none is.
+    pub(crate) fn opened(&self, now: u64) -> u64 {
+        if now < self.current.end {
+            self.current.end.saturating_sub(self.span)
+        } else {
+            now
+        }
+    }
+
+    /// The window that is open at the provider ends between `earliest` and `latest`.
+    pub(crate) fn anchor(&mut self, earliest: u64, latest: u64, now: u64) {
+        if self.anchored || latest <= now {
+            return;
+        }
+        let open = now < self.current.end;
+        self.current = Span {
+            // When it opened is known now; only when requests arrive is not.
+            closing: earliest.saturating_sub(self.quiet / 2),
+            end: latest,
+            used: if open { self.current.used } else { 0 },
+        };
+    }
+
     /// When `need` more units have fitted, given that `span` is open and admits no more.
     fn later(&self, span: &Span, need: u64) -> Option<u64> {
         let total = u128::from(span.used) + u128::from(need);
@@ -227,7 +273,7 @@ impl Fixed {
     }
 
     pub(crate) fn inherit(&mut self, old: &mut Self) -> bool {
-        if self.anchored != old.anchored || self.span != old.span || self.quiet != old.quiet {
+        if self.anchored != old.anchored || self.window() != old.window() {
             return false;
         }
         if self.anchored

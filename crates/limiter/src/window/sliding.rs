@@ -124,6 +124,24 @@ impl Sliding {
         }
     }
 
+    /// The sum is too high by `units`. Which entries were is not known: all shrink alike.
+    pub(crate) fn lower_by(&mut self, units: u64, now: u64) {
+        self.forget_expired(now);
+        let sum = self.sum;
+        let left = sum.saturating_sub(u128::from(units));
+        if sum == 0 || left == sum {
+            return;
+        }
+        for granule in &mut self.granules {
+            // No more than a window's charges of 64 bits each are ever in a sum.
+            granule.units = granule
+                .units
+                .checked_mul(left)
+                .map_or(granule.units, |scaled| scaled.div_ceil(sum));
+        }
+        self.sum = self.granules.iter().map(|granule| granule.units).sum();
+    }
+
     pub(crate) fn raise_to(&mut self, used: u64, now: u64) {
         self.forget_expired(now);
         let missing = u128::from(used).saturating_sub(self.sum);
@@ -208,14 +226,20 @@ impl Sliding {
         self.sunk(0, now)
     }
 
-    pub(crate) fn inherit(&mut self, old: &mut Self) -> bool {
-        if self.span != old.span {
-            return false;
-        }
+    /// Takes over the log of a window that may have had another length.
+    pub(crate) fn inherit(&mut self, old: &mut Self, now: u64) {
         self.granules = std::mem::take(&mut old.granules);
         self.sum = old.sum;
         self.expired = std::mem::take(&mut old.expired);
         self.expired_since = old.expired_since;
-        true
+        while let Some(granule) = self.expired.pop_back() {
+            if self.expires(&granule) <= now {
+                self.expired.push_back(granule);
+                break;
+            }
+            self.sum += granule.units;
+            self.granules.push_front(granule);
+        }
+        self.forget_expired(now);
     }
 }

@@ -235,6 +235,7 @@ impl Run {
         let charged = Charge::ZERO.with(METRIC, tokens).with(Metric::Requests, 1);
         let outcome = [Outcome::Success, Outcome::Failed, Outcome::Refused][outcome];
         let settlement = Settlement {
+            actual: None,
             charged: Some(charged),
             outcome,
         };
@@ -275,6 +276,10 @@ impl Run {
                 weight: u32::try_from(tenant).unwrap(),
                 tier: Tier::ALL[tier],
                 charge: Charge::ZERO.with(METRIC, tokens).with(Metric::Requests, 1),
+                parts: (tokens % 3 == 0).then_some(paceline_limiter::ChargeParts {
+                    input: tokens / 3,
+                    output_max: tokens,
+                }),
                 deadline: patience_ms.map(|ms| at(self.now + ms * MS)),
                 retry,
             }),
@@ -301,6 +306,7 @@ impl Run {
                 if !self.books.closed.is_empty() {
                     let id = self.books.closed[which % self.books.closed.len()];
                     let settlement = Settlement {
+                        actual: None,
                         charged: None,
                         outcome: Outcome::Success,
                     };
@@ -341,6 +347,8 @@ impl Run {
                         remaining,
                         reset,
                         as_of: now,
+                        reservation: None,
+                        processing: None,
                     },
                     now,
                 );
@@ -354,7 +362,8 @@ impl Run {
                     metric: used.map(|_| METRIC),
                     limit: None,
                     used,
-                    requested: None,
+                    level: used,
+                    requested: retry_ms,
                     sent_at: now,
                     retry_after: retry_ms.map(Duration::from_millis),
                     wait_named: true,

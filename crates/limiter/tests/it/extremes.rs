@@ -144,6 +144,8 @@ fn no_answers_or_refusals_make_it_panic() {
                                 remaining,
                                 reset,
                                 as_of: at(random.within(0, 1 << 50)),
+                                reservation: None,
+                                processing: reset,
                             },
                             now,
                         );
@@ -160,6 +162,7 @@ fn no_answers_or_refusals_make_it_panic() {
                     metric: Some(Metric::Tokens),
                     limit: Some(amount),
                     used: Some(amount),
+                    level: Some(amount / 2),
                     requested: Some(amount),
                     sent_at: at(random.next()),
                     retry_after,

@@ -21,4 +21,5 @@ mod outlook;
 mod pacing;
 mod provider;
 mod settlement;
+mod unconfigured;
 mod world;

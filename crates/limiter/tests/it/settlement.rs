@@ -268,6 +268,7 @@ fn a_failure_settles_at_what_was_charged_like_a_success() {
     let mut domain = Domain::new(settings(&[bucket(1_000, MINUTE)]), at(0)).unwrap();
     let reservation = admitted(&mut domain, tokens(800), 0);
     let settlement = Settlement {
+        actual: None,
         charged: None,
         outcome: Outcome::Failed,
     };

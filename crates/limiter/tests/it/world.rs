@@ -42,6 +42,7 @@ pub(crate) fn request(tenant: u64, charge: Charge) -> Request {
         weight: 1,
         tier: Tier::Standard,
         charge,
+        parts: None,
         deadline: None,
         retry: false,
     }
@@ -80,6 +81,7 @@ pub(crate) fn refusal(sent_at: u64, retry_after_ms: Option<u64>) -> ProviderRefu
         metric: Some(Metric::Tokens),
         limit: None,
         used: None,
+        level: None,
         requested: None,
         sent_at: Timestamp::from_nanos(sent_at),
         retry_after: retry_after_ms.map(Duration::from_millis),
@@ -93,6 +95,7 @@ pub(crate) fn refusal(sent_at: u64, retry_after_ms: Option<u64>) -> ProviderRefu
 pub(crate) fn spent(charged: Option<Charge>) -> Settlement {
     Settlement {
         charged,
+        actual: None,
         outcome: Outcome::Success,
     }
 }
@@ -230,6 +233,7 @@ impl World {
             Action::Refuse(refused) => {
                 let (launch, refusal) = *refused;
                 let settlement = Settlement {
+                    actual: None,
                     charged: Some(Charge::ZERO),
                     outcome: Outcome::Refused,
                 };

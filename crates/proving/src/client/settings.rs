@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use paceline_limiter::{
-    CalmSettings, DomainSettings, Limit, Metric, QueueSettings, Timestamp, WindowModel,
+    CalmSettings, ChargeFormula, Combine, DomainSettings, Limit, Metric, QueueSettings, Timestamp,
+    WindowModel,
 };
 use paceline_simulator as simulator;
 
@@ -33,11 +34,19 @@ pub(super) fn settings(rules: &Gateway, quotas: &[QuotaRule]) -> DomainSettings 
     };
     DomainSettings {
         probe_concurrency: limits.is_empty().then_some(rules.probe_concurrency),
-        limits,
         concurrency_max: rules.concurrency,
         spacing: Duration::from_millis(rules.spacing_ms),
         reservation_lifetime: Duration::from_secs(2 * 3_600),
         learned_guard: guard,
+        assumed_charge: if limits.is_empty() {
+            ChargeFormula::CAUTIOUS
+        } else {
+            ChargeFormula {
+                combine: Combine::Max,
+                ..ChargeFormula::CAUTIOUS
+            }
+        },
+        limits,
         calm: CalmSettings::default(),
         queue: QueueSettings {
             waiting_max: usize::MAX,

@@ -46,7 +46,8 @@ pub struct Gateway {
     /// Requests in flight while no limit is known.
     pub probe_concurrency: u32,
     /// What a request is believed to be charged.
-    pub charge: Formula,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charge: Option<Formula>,
     /// What a finished request is settled at.
     pub settle: Settle,
     /// Tokens that count as used on top after a refusal.
@@ -72,12 +73,14 @@ pub enum Knowledge {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settle {
+    /// As answers tell; the larger of both where they do not.
+    #[default]
+    Learned,
     /// What was reserved.
     AtAdmission,
     /// What it used.
     Actual,
     /// The larger of both.
-    #[default]
     Highest,
 }
 
@@ -119,9 +122,9 @@ impl Default for Gateway {
             guard_ms: 200,
             concurrency: None,
             spacing_ms: 0,
-            probe_concurrency: 4,
-            charge: Formula::Max,
-            settle: Settle::Highest,
+            probe_concurrency: 2,
+            charge: None,
+            settle: Settle::Learned,
             penalty_tokens: 1_000,
             retries: 5,
         }

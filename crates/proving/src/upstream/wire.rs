@@ -39,6 +39,7 @@ impl Upstream<'_> {
             metric: None,
             limit: None,
             used: None,
+            level: None,
             requested: None,
             wait_ns: None,
         };
@@ -61,6 +62,7 @@ impl Upstream<'_> {
                 metric: Some(quota.metric),
                 limit: Some(quota.amount),
                 used: Some(*used),
+                level: None,
                 requested: Some(*requested),
                 wait_ns: told(*stated_wait_ns),
             },

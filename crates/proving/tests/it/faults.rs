@@ -32,7 +32,6 @@ fn every_fault_ends_in_one_answer_for_each_request() {
     for kind in [
         "server_error",
         "overloaded",
-        "slow_down",
         "cut",
         "answer_lost",
         "unreachable",
@@ -50,6 +49,13 @@ fn every_fault_ends_in_one_answer_for_each_request() {
         let mended = !matches!(kind, "cut" | "no_headers");
         assert_eq!(retried, mended, "{kind}: {report:?}");
     }
+}
+
+#[test]
+fn a_provider_that_always_says_slow_down_is_given_time_and_loses_nothing() {
+    let report = play(&with("kind = \"slow_down\"\npercent = 10"), 11).report;
+    assert_eq!(answered(&report) + report.unfinished, report.requests);
+    assert!(report.attempts < report.requests / 10, "{report:?}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// 60,000 tokens a minute, which is 1,000 a second.
 fn limit(model: WindowModel, used: u64, clear_in_seconds: u64) -> LimitView {
     LimitView {
+        belief: None,
         metric: Metric::Tokens,
         amount: 60_000,
         configured_amount: None,
@@ -203,6 +204,7 @@ fn what_is_foretold_happens() {
                 .with(Metric::Tokens, 100);
             demand.record(charge, now);
             let request = Request {
+                parts: None,
                 tenant: TenantId(1),
                 weight: 1,
                 tier: Tier::Standard,
@@ -213,6 +215,7 @@ fn what_is_foretold_happens() {
             match domain.submit(request, now) {
                 Submission::Admitted(reservation) => {
                     let spent = Settlement {
+                        actual: None,
                         charged: None,
                         outcome: Outcome::Success,
                     };

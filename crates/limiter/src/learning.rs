@@ -1,0 +1,606 @@
+//! What a provider enforces, found out from what it says.
+//!
+//! Every limit that answers speak of has a [`Learner`]: which kind of window it is, where fixed
+//! windows end, how much of a bucket may be spent at once, and how far the provider's count is from
+//! ours. Behaviour is cautious as long as little is known, and uses the whole quota once it is.
+
+pub(crate) mod answer;
+mod capacity;
+pub(crate) mod charges;
+pub(crate) mod delay;
+pub(crate) mod drift;
+pub(crate) mod flight;
+pub(crate) mod kind;
+mod phase;
+
+use std::time::Duration;
+
+use crate::belief::{Change, ChangeReason, LimitBelief, LimitMemory, WindowKind};
+use crate::limits::LimitState;
+use crate::settings::{Limit, WindowModel};
+use crate::settlement::ProviderRefusal;
+use crate::snapshot::LimitSource;
+use crate::time::{Timestamp, nanos};
+use crate::window::Window;
+use answer::{Answer, Mark};
+use capacity::{Capacity, FIRST_NS, Trust, capacity_shown};
+use drift::{Drift, Pace, Peak, blur_ns};
+use flight::Flight;
+use kind::{Kind, KindEvidence};
+
+/// A log is only lowered where it is too high by more than this part of it: it holds entries for
+/// longer than the provider does, and has to.
+const OVERCOUNT_PART: u64 = 16;
+
+/// An answer tells a window when it would seldom fit one by chance.
+const TELLING: f64 = 2.0;
+
+/// Others take part in a limit when they use more than this part of it.
+const FOREIGN_PART: f64 = 0.02;
+
+/// Room that is left for the steps in which others take is at most this part of a limit.
+const RESERVE_PART: u64 = 20;
+
+/// And at most this part of what goes at once.
+const RESERVE_AT_ONCE_PART: u64 = 4;
+
+/// What is at hand when an answer arrives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Situation {
+    /// Units in flight; the provider may or may not count them yet.
+    pub(crate) outstanding: u64,
+    pub(crate) next_serial: u64,
+    /// The spread of delays that learned limits allow for.
+    pub(crate) guard: Duration,
+    /// The largest recent charge on top of a reservation, which requests under way may bring too.
+    pub(crate) debt: u64,
+    /// Whether what requests are charged is known well enough to spend a whole window at once.
+    pub(crate) charges_known: bool,
+    /// A kind that another limit of the same pool is known to be of.
+    pub(crate) sibling: Option<Kind>,
+}
+
+/// The request that an answer is about, where the answer counts it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own {
+    pub(crate) mark: Mark,
+    pub(crate) charge: u64,
+}
+
+/// What an answer has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Learned {
+    /// What requests cost in time.
+    pub(crate) costs: bool,
+    /// When requests may go.
+    pub(crate) room: bool,
+}
+
+/// What is known of one limit beside its figures.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Learner {
+    evidence: KindEvidence,
+    kind: Option<Kind>,
+    capacity: Capacity,
+    drift: Drift,
+    /// Answers that spoke of this limit.
+    answers: u64,
+    /// Answers that were sent before this are about an earlier amount.
+    amount_since: u64,
+    change: Option<Change>,
+    /// Told by memory and not confirmed by an answer yet.
+    recalled: bool,
+}
+
+impl Learner {
+    /// Whether answers speak of this limit, so that requests leave marks.
+    pub(crate) const fn is_observed(&self) -> bool {
+        self.answers > 0
+    }
+
+    /// The sum of corrections so far.
+    pub(crate) const fn corrected(&self) -> i64 {
+        self.drift.corrected()
+    }
+
+    /// The earliest and the latest end of the present window, where windows are fixed.
+    pub(crate) fn window_end(&self, now: u64) -> Option<(u64, u64)> {
+        let fixed = self.kind == Some(Kind::Fixed);
+        self.evidence.phase().end(now).filter(|_| fixed)
+    }
+
+    /// The answer after which the provider had seen the most, drained since at `per_ns`.
+    pub(crate) fn peak(&self, per_ns: f64, now: u64) -> Option<Peak> {
+        self.drift.peak(per_ns, now)
+    }
+
+    /// The kind of window that is believed.
+    pub(crate) const fn kind(&self) -> Option<Kind> {
+        self.kind
+    }
+
+    fn changed(&mut self, at: u64, reason: ChangeReason) {
+        self.change = Some(Change {
+            at: Timestamp::from_nanos(at),
+            reason,
+        });
+    }
+
+    /// The kind that is acted on: one that was believed stays until something speaks against it.
+    fn settle_kind(&mut self, sibling: Option<Kind>, now: u64) {
+        let believed = self.evidence.kind();
+        let by_sibling = sibling.filter(|kind| self.evidence.allows(*kind));
+        let kept = self.kind.filter(|kind| self.evidence.allows(*kind));
+        let next = believed.or(kept).or(by_sibling);
+        if next != self.kind {
+            self.kind = next;
+            self.drift.restart();
+            self.changed(now, ChangeReason::Kind);
+        }
+    }
+}
+
+/// A limit that answers speak of for the first time.
+pub(crate) fn first_seen(answer: &Answer, metric: crate::Metric, guard: Duration) -> Limit {
+    let window = answer
+        .reset
+        .filter(|reset| *reset > 0 && answer.used > 0)
+        .and_then(|reset| kind::bucket_window(answer, reset))
+        .filter(|(_, weight)| *weight >= TELLING)
+        .map_or(kind::WINDOW_DEFAULT_NS, |(window, _)| window);
+    unknown_limit(metric, answer.limit, window, guard)
+}
+
+/// The usual window that fits an answer best, even if that may be by chance.
+pub(crate) fn window_that_fits(answer: &Answer) -> Option<Duration> {
+    let reset = answer.reset.filter(|reset| *reset > 0 && answer.used > 0)?;
+    let (window, _) = kind::bucket_window(answer, reset)?;
+    Some(Duration::from_nanos(window))
+}
+
+/// Whether an answer tells the window of the limit it is about.
+pub(crate) fn tells_window(answer: &Answer) -> bool {
+    answer
+        .reset
+        .filter(|reset| *reset > 0 && answer.used > 0)
+        .and_then(|reset| kind::bucket_window(answer, reset))
+        .is_some_and(|(_, weight)| weight >= TELLING)
+}
+
+fn unknown_limit(metric: crate::Metric, amount: u64, window: u64, guard: Duration) -> Limit {
+    let at_once = FIRST_NS.saturating_add(nanos(guard));
+    let burst = u128::from(amount) * u128::from(at_once) / u128::from(window.max(1));
+    let burst = u64::try_from(burst)
+        .unwrap_or(u64::MAX)
+        .clamp(1, amount.max(1));
+    Limit {
+        metric,
+        amount,
+        window: Duration::from_nanos(window),
+        model: WindowModel::Unknown { burst },
+        guard,
+    }
+}
+
+impl LimitState {
+    /// Takes in an answer about this limit.
+    pub(crate) fn learn(
+        &mut self,
+        answer: &Answer,
+        own: Option<&Own>,
+        situation: &Situation,
+        flight: &Flight,
+    ) -> Learned {
+        let now = answer.now;
+        self.learner.answers += 1;
+        self.learner.recalled = false;
+        let before = self.limit;
+        if let Some(own) = own {
+            self.learner.evidence.observe(answer);
+            let answer_ns = now.saturating_sub(answer.sent);
+            let since = self.learner.corrected().saturating_sub(own.mark.corrected);
+            let ours = own.mark.used.saturating_add_signed(since);
+            let capacity = &mut self.learner.capacity;
+            capacity.admitted(answer.used, ours, own.charge, answer_ns);
+        }
+        let amount = self.amount_after(answer);
+        let kept = if self.learns_kind() {
+            self.learner.settle_kind(situation.sibling, now);
+            let limit = self.believed_limit(amount, situation.guard, situation.charges_known);
+            let in_flight = situation
+                .outstanding
+                .saturating_sub(own.map_or(0, |own| own.charge));
+            self.adopt(limit, answer.used.saturating_add(in_flight), situation, now)
+        } else {
+            if amount != self.limit.amount {
+                self.resize(self.limit.with_amount(amount), situation.next_serial, now);
+            }
+            true
+        };
+        if let Some((earliest, latest)) = self.learner.window_end(now) {
+            self.window.anchor(earliest, latest, now);
+        }
+        let spread = nanos(situation.guard);
+        let own = own.filter(|_| kept);
+        let corrected = self.reconcile(answer, own, flight, spread);
+        self.reserve = self
+            .reserve_for_others(situation.debt, now)
+            .max(situation.debt)
+            .min(self.reserve_max());
+        Learned {
+            costs: (before.amount, before.window) != (self.limit.amount, self.limit.window),
+            room: corrected || before != self.limit,
+        }
+    }
+
+    /// Whether the kind of window is to be found out.
+    fn learns_kind(&self) -> bool {
+        self.source == LimitSource::Learned
+    }
+
+    /// The amount after this answer.
+    fn amount_after(&mut self, answer: &Answer) -> u64 {
+        let configured = self
+            .configured_amount
+            .or_else(|| (self.source == LimitSource::Configured).then_some(self.limit.amount));
+        let amount = configured.map_or(answer.limit, |most| answer.limit.min(most));
+        if amount == self.limit.amount || answer.sent < self.learner.amount_since {
+            return self.limit.amount;
+        }
+        self.learner.amount_since = answer.sent;
+        self.learner
+            .capacity
+            .scale(ratio(amount, self.limit.amount));
+        let reason = ChangeReason::Amount {
+            before: self.limit.amount,
+        };
+        self.learner.changed(answer.now, reason);
+        self.configured_amount = configured.filter(|configured| *configured != amount);
+        amount
+    }
+
+    /// The limit as it is believed to be counted.
+    fn believed_limit(&self, amount: u64, guard: Duration, charges_known: bool) -> Limit {
+        let metric = self.limit.metric;
+        let learner = &self.learner;
+        let known = learner.kind.and_then(|kind| learner.evidence.window(kind));
+        let window = known.unwrap_or_else(|| nanos(self.limit.window));
+        let limit = unknown_limit(metric, amount, window, guard);
+        let (model, guard) = match learner.kind {
+            None => (limit.model, guard),
+            // All of it may go at once, so that what requests cost has to be known before.
+            Some(Kind::Sliding | Kind::Fixed) if !charges_known => (limit.model, guard),
+            Some(Kind::Sliding) => (WindowModel::Sliding, guard),
+            Some(Kind::Fixed) => (WindowModel::FixedFromFirstUse, guard.min(limit.window / 4)),
+            Some(Kind::Bucket) => match learner.capacity.trust(amount, window, nanos(guard)) {
+                Trust::Ramp(level) => (
+                    WindowModel::Bucket {
+                        burst: whole(level).clamp(1, amount),
+                    },
+                    Duration::ZERO,
+                ),
+                Trust::Piece(units) => {
+                    let quantum = limit
+                        .window
+                        .mul_f64((units / float(amount)).clamp(0.0, 1.0));
+                    let quantum = quantum.max(Duration::from_nanos(1));
+                    (WindowModel::Quantised { quantum }, guard)
+                }
+                Trust::Whole => (WindowModel::Bucket { burst: amount }, guard),
+            },
+        };
+        Limit {
+            model,
+            guard,
+            ..limit
+        }
+    }
+
+    /// Puts `limit` in force, with `level` used where it counts in another way than before; whether
+    /// what was counted is still the same count.
+    fn adopt(&mut self, limit: Limit, level: u64, situation: &Situation, now: u64) -> bool {
+        if limit == self.limit {
+            return true;
+        }
+        let alike = std::mem::discriminant(&limit.model)
+            == std::mem::discriminant(&self.limit.model)
+            || matches!(
+                (&self.limit.model, &limit.model),
+                (WindowModel::Bucket { .. }, WindowModel::Quantised { .. })
+                    | (WindowModel::Quantised { .. }, WindowModel::Bucket { .. })
+            );
+        if alike {
+            self.resize(limit, situation.next_serial, now);
+        } else {
+            self.recast(limit, level, situation.next_serial, now);
+        }
+        alike
+    }
+
+    /// When the present window opened at the provider, where windows are fixed: what was sent before
+    /// is not counted in it.
+    pub(crate) fn opened(&self, now: u64) -> u64 {
+        match &self.window {
+            Window::Fixed(fixed) if self.learner.kind.is_none() => return fixed.opened(now),
+            _ if self.learner.kind != Some(Kind::Fixed) => return 0,
+            _ => {}
+        }
+        let window = nanos(self.limit.window);
+        let end = self.learner.window_end(now);
+        // Nothing is sent shortly before a window ends, so that the earliest that it can have opened
+        // parts what is counted in it from what is not.
+        end.map_or(now, |(earliest, _)| earliest.saturating_sub(window))
+    }
+
+    /// Brings the level in line with what the provider counted; whether that made a difference.
+    fn reconcile(
+        &mut self,
+        answer: &Answer,
+        own: Option<&Own>,
+        flight: &Flight,
+        guard: u64,
+    ) -> bool {
+        let now = answer.now;
+        let opened = self.opened(now);
+        if answer.sent < opened {
+            return false;
+        }
+        self.learner.drift.retain(|sent| sent >= opened);
+        let drains = matches!(self.window, Window::Bucket(_));
+        let per_ns = float(answer.limit) / float(nanos(self.limit.window).max(1));
+        let pace = Pace {
+            per_ns: if drains { per_ns } else { 0.0 },
+            spread: guard,
+        };
+        let mark = own.map(|own| &own.mark);
+        let mark = mark.filter(|mark| mark.generation == self.generation);
+        let step = self.learner.drift.observe(answer, mark, pace);
+        let (peak, newest) = (
+            self.learner.drift.peak(pace.per_ns, now),
+            self.learner.drift.newest(pace.per_ns, now),
+        );
+        let (Some(peak), Some(newest)) = (peak, newest) else {
+            return false;
+        };
+        let metric = self.limit.metric;
+        let since = peak.sent.saturating_sub(blur_ns(guard));
+        let most = if own.is_some() && flight.knows_since(since) {
+            peak.used.saturating_add(flight.open_since(metric, since))
+        } else {
+            u64::MAX
+        };
+        if self.window.is_log() {
+            return self.reconcile_log(answer, most);
+        }
+        let least = newest.used + flight.sent_after(metric, newest.latest);
+        let most = most.max(least);
+        let before = self.window.used(now);
+        // Where nothing bounds it, how far the provider is ahead may be blurred by any amount.
+        let step = if most == u64::MAX { 0 } else { step };
+        let wanted = before.saturating_add_signed(step).clamp(least, most);
+        let step = difference(wanted, before);
+        let changed = match u64::try_from(step) {
+            Ok(0) => false,
+            Ok(up) => {
+                self.window.raise_by(up, now);
+                true
+            }
+            // A limit that is kept below the provider's drains more slowly than it does.
+            Err(_) if self.limit.amount != answer.limit => false,
+            Err(_) => {
+                self.window.lower_by(step.unsigned_abs(), now);
+                true
+            }
+        };
+        if changed {
+            self.learner.drift.apply(step, mark.is_some(), now);
+        }
+        changed
+    }
+
+    /// The same where everything counts for one window: what expires of it is not told, so that only
+    /// what must be true, and what is far from being true, can be relied on.
+    fn reconcile_log(&mut self, answer: &Answer, most: u64) -> bool {
+        let now = answer.now;
+        let before = self.window.used(now);
+        self.window.reconcile(answer.used, answer.sent, now);
+        let raised = self.window.used(now);
+        let most = most.saturating_add(raised / OVERCOUNT_PART);
+        if raised > most.saturating_add(most / OVERCOUNT_PART) {
+            self.window.lower_by(raised - most, now);
+        }
+        let step = difference(self.window.used(now), before);
+        self.learner.drift.apply(step, step > 0, now);
+        step != 0
+    }
+
+    /// The most room that is kept for what cannot be foreseen.
+    fn reserve_max(&self) -> u64 {
+        let at_once = match self.limit.model {
+            // Where the level is let up step by step, each step is as small as it should be.
+            WindowModel::Bucket { burst } if burst < self.limit.amount => 0,
+            WindowModel::Quantised { quantum } => {
+                let part = quantum.as_secs_f64() / self.limit.window.as_secs_f64().max(1e-9);
+                whole(float(self.limit.amount) * part)
+            }
+            _ => self.limit.amount,
+        };
+        (self.limit.amount / RESERVE_PART).min(at_once / RESERVE_AT_ONCE_PART)
+    }
+
+    /// Room that is kept for what others take between two answers.
+    ///
+    /// A bucket loses nothing by it but what goes at once. Elsewhere it is quota unused, so that it
+    /// is kept only where others are known of.
+    fn reserve_for_others(&self, debt: u64, now: u64) -> u64 {
+        if matches!(self.window, Window::Bucket(_)) || debt > 0 {
+            return self.learner.drift.largest_surprise(now);
+        }
+        let per_second = float(self.limit.amount) / self.limit.window.as_secs_f64().max(1e-9);
+        if self.learner.drift.foreign_per_second(now) < per_second * FOREIGN_PART {
+            return 0;
+        }
+        self.learner.drift.largest_surprise(now)
+    }
+
+    /// Takes in a refusal that names this limit: what the provider counted, what the request asked
+    /// for, and how long until it would fit. `true`: it shows that less may go at once than was
+    /// believed, so that the level is not the amount.
+    pub(crate) fn learn_refusal(
+        &mut self,
+        refusal: &ProviderRefusal,
+        situation: &Situation,
+        now: u64,
+    ) -> bool {
+        let ends_at_once = matches!(self.learner.kind, Some(Kind::Fixed | Kind::Sliding));
+        if self.source == LimitSource::Configured || ends_at_once {
+            return false;
+        }
+        let Some(requested) = refusal.requested else {
+            return false;
+        };
+        let ours = self.window.used(now);
+        let stated = refusal.used;
+        let used = refusal
+            .level
+            .unwrap_or_else(|| stated.map_or(ours, |used| used.min(ours)));
+        let size = (self.limit.amount, nanos(self.limit.window));
+        let wait = refusal.retry_after.map(nanos);
+        let Some(units) = capacity_shown(size, used, (stated, requested, wait)) else {
+            return false;
+        };
+        self.learner.capacity.refused(units);
+        self.learner.changed(now, ChangeReason::Piece);
+        let limit =
+            self.believed_limit(self.limit.amount, situation.guard, situation.charges_known);
+        self.adopt(limit, used, situation, now);
+        if self.learner.kind == Some(Kind::Bucket) {
+            self.window.raise_to(used, now);
+        }
+        true
+    }
+
+    /// What is believed of this limit, for people.
+    pub(crate) fn belief(&self, now: u64) -> Option<LimitBelief> {
+        let learner = &self.learner;
+        if learner.answers == 0 && !learner.recalled {
+            return None;
+        }
+        let evidence = &learner.evidence;
+        let fixed = learner.kind == Some(Kind::Fixed);
+        let ends = learner.window_end(now);
+        let window = nanos(self.limit.window);
+        let per_minute = learner.drift.foreign_per_second(now) * 60.0;
+        Some(LimitBelief {
+            kind: learner.kind.map(WindowKind::from),
+            kind_confidence_permille: permille(evidence.confidence()),
+            decided_after: evidence.decided_after,
+            answers: learner.answers,
+            ends_in: ends.map(|(_, latest)| Duration::from_nanos(latest.saturating_sub(now))),
+            end_spread: evidence
+                .phase()
+                .spread()
+                .filter(|_| fixed)
+                .map(Duration::from_nanos),
+            aligned: evidence.phase().aligned(window).filter(|_| fixed),
+            confirmed: whole(learner.capacity.confirmed()),
+            piece: learner.capacity.known().map(whole),
+            usual_charge: whole(learner.capacity.usual_charge()),
+            foreign_per_minute: whole(per_minute),
+            reserve: self.reserve,
+            verified: !learner.recalled,
+            change: learner.change,
+        })
+    }
+
+    /// What is worth remembering of this limit.
+    pub(crate) fn memory(&self, now: u64) -> Option<LimitMemory> {
+        if self.source != LimitSource::Learned {
+            return None;
+        }
+        Some(LimitMemory {
+            metric: self.limit.metric,
+            amount: self.limit.amount,
+            window: self.limit.window,
+            kind: self.learner.kind.map(WindowKind::from),
+            confirmed: whole(self.learner.capacity.confirmed()),
+            piece: self.learner.capacity.known().map(whole),
+            used: self.window.used(now),
+        })
+    }
+
+    /// A limit as it was remembered, with `used` units used now.
+    pub(crate) fn recalled(memory: &LimitMemory, used: u64, guard: Duration, now: u64) -> Self {
+        let window = nanos(memory.window);
+        let limit = unknown_limit(memory.metric, memory.amount, window, guard);
+        let mut state = Self::new(limit, LimitSource::Learned, 0, now);
+        if let Some(kind) = memory.kind {
+            state.learner.kind = Some(kind.into());
+            state.learner.evidence = KindEvidence::recalled(kind.into(), window);
+        }
+        let confirmed = float(memory.confirmed);
+        state.learner.capacity = Capacity::recalled(confirmed, memory.piece.map(float));
+        state.learner.recalled = true;
+        let limit = state.believed_limit(memory.amount, guard, true);
+        state.recast(limit, used, 0, now);
+        state
+    }
+}
+
+impl From<Kind> for WindowKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Bucket => Self::Bucket,
+            Kind::Fixed => Self::Fixed,
+            Kind::Sliding => Self::Sliding,
+        }
+    }
+}
+
+impl From<WindowKind> for Kind {
+    fn from(kind: WindowKind) -> Self {
+        match kind {
+            WindowKind::Bucket => Self::Bucket,
+            WindowKind::Fixed => Self::Fixed,
+            WindowKind::Sliding => Self::Sliding,
+        }
+    }
+}
+
+fn difference(a: u64, b: u64) -> i64 {
+    i64::try_from(i128::from(a) - i128::from(b)).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn permille(part: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 1000"
+    )]
+    {
+        (part.clamp(0.0, 1.0) * 1_000.0).round() as u32
+    }
+}
+
+fn whole(units: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and no negative figure is passed"
+    )]
+    {
+        units.max(0.0).round() as u64
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "units of quota are far below 2^52"
+)]
+fn float(units: u64) -> f64 {
+    units as f64
+}
+
+fn ratio(a: u64, b: u64) -> f64 {
+    float(a) / float(b.max(1))
+}
