@@ -5,6 +5,7 @@
 //! ours. Behaviour is cautious as long as little is known, and uses the whole quota once it is.
 
 pub(crate) mod answer;
+mod brim;
 mod capacity;
 pub(crate) mod charges;
 pub(crate) mod delay;
@@ -23,6 +24,7 @@ use crate::snapshot::LimitSource;
 use crate::time::{Timestamp, nanos};
 use crate::window::Window;
 use answer::{Answer, Mark};
+use brim::Brim;
 use capacity::{Capacity, FIRST_NS, Trust, capacity_shown};
 use drift::{Drift, Pace, Peak, blur_ns};
 use flight::Flight;
@@ -81,6 +83,7 @@ pub(crate) struct Learned {
 pub(crate) struct Learner {
     evidence: KindEvidence,
     kind: Option<Kind>,
+    brim: Brim,
     capacity: Capacity,
     drift: Drift,
     /// Answers that spoke of this limit.
@@ -183,6 +186,17 @@ fn unknown_limit(metric: crate::Metric, amount: u64, window: u64, guard: Duratio
 }
 
 impl LimitState {
+    /// Reads what an answer says by what this limit is known to hold.
+    pub(crate) fn read(&mut self, answer: &mut Answer, counted: bool) {
+        if counted && self.source == LimitSource::Learned {
+            let window = nanos(self.limit.window);
+            self.learner.brim.read(answer, window);
+            if let Some(held) = self.learner.brim.held() {
+                self.learner.capacity.holds(held);
+            }
+        }
+    }
+
     /// Takes in an answer about this limit.
     pub(crate) fn learn(
         &mut self,

@@ -37,7 +37,7 @@ impl Domain {
             return;
         }
         self.gate.end_probe();
-        let answer = Answer::new(&observation, now);
+        let mut answer = Answer::new(&observation, now);
         let answer_ns = now.saturating_sub(answer.sent);
         self.delay.observe(answer_ns, observation.processing);
         let metric = observation.metric;
@@ -55,6 +55,7 @@ impl Domain {
         let Some(state) = self.limits.states.get_mut(index) else {
             return;
         };
+        state.read(&mut answer, own.is_some());
         let learned = state.learn(&answer, own.as_ref(), &situation, &self.flight);
         let formula_changed = metric == Metric::Tokens && self.learn_charge(&answer, key, index);
         if learned.costs || is_new || formula_changed {

@@ -90,11 +90,6 @@ impl Domain {
             self.charges.settle(&parts, actual);
         }
         match (self.charges.believed(), settlement.actual) {
-            (Some(formula), _)
-                if formula.failures_free && settlement.outcome == Outcome::Failed =>
-            {
-                Some(open.charge.with(Metric::Tokens, 0))
-            }
             (Some(formula), Some(actual)) if formula.refunds => {
                 let charged = actual.charged(formula.combine);
                 let debt = charged.saturating_sub(tokens);

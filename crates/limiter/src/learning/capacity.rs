@@ -89,6 +89,11 @@ impl Capacity {
         }
     }
 
+    /// The provider tells what the bucket holds.
+    pub(crate) fn holds(&mut self, units: u64) {
+        self.known = Some(float(units));
+    }
+
     /// Takes in a refusal that shows that the bucket holds `units`, which is less than the amount.
     pub(crate) fn refused(&mut self, units: f64) {
         self.known = Some(units);
