@@ -447,14 +447,20 @@ impl LimitState {
     /// A bucket loses nothing by it but what goes at once. Elsewhere it is quota unused, so that it
     /// is kept only where others are known of.
     fn reserve_for_others(&self, debt: u64, now: u64) -> u64 {
-        if matches!(self.window, Window::Bucket(_)) || debt > 0 {
-            return self.learner.drift.largest_surprise(now);
-        }
+        let drift = &self.learner.drift;
+        let others = drift.foreign_per_second(now);
         let per_second = float(self.limit.amount) / self.limit.window.as_secs_f64().max(1e-9);
-        if self.learner.drift.foreign_per_second(now) < per_second * FOREIGN_PART {
-            return 0;
+        // What they have taken since the provider made up the latest answers is still to be told.
+        let untold = if others < per_second * FOREIGN_PART {
+            0
+        } else {
+            whole(others * self.learner.capacity.answer_seconds())
+        };
+        if matches!(self.window, Window::Bucket(_)) || debt > 0 || untold > 0 {
+            drift.largest_surprise(now).saturating_add(untold)
+        } else {
+            0
         }
-        self.learner.drift.largest_surprise(now)
     }
 
     /// Takes in a refusal that names this limit: what the provider counted, what the request asked

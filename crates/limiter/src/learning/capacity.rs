@@ -138,6 +138,11 @@ impl Capacity {
         self.known
     }
 
+    /// The usual time from sending to the answer's headers.
+    pub(crate) fn answer_seconds(&self) -> f64 {
+        self.answer_ns / 1e9
+    }
+
     /// The usual charge of one request, in units.
     pub(crate) const fn usual_charge(&self) -> f64 {
         self.charge

@@ -23,6 +23,12 @@ const SINGLES: f64 = 1.5;
 /// Pairs of answers before a formula that refunds is believed.
 const REFUND_PAIRS_MIN: u64 = 2;
 
+/// Pairs of answers before a cheaper formula is preferred to one that is possible too.
+const BETTER_PAIRS_MIN: u64 = 16;
+
+/// And it must leave less than this part of the other's misses.
+const BETTER_LEFT: f64 = 0.2;
+
 /// Pairs of exact answers before another coefficient of the input is considered.
 const SCALE_PAIRS_MIN: u64 = 6;
 
@@ -102,6 +108,9 @@ struct Record {
     /// What it would have charged and by how much the count moved less than that, fading.
     charged: f64,
     excess: f64,
+    /// Squares of its misses, and misses times seconds, fading.
+    missed: f64,
+    by_time: f64,
     /// Answers whose whole count was less than it charges for their request alone, fading.
     singles: f64,
     /// Fading sums over pairs of exact answers.
@@ -111,6 +120,14 @@ struct Record {
 }
 
 impl Record {
+    /// What is left of its misses when others are taken to use a constant rate.
+    fn left(&self, time_squares: f64) -> f64 {
+        if self.by_time <= 0.0 || time_squares <= 0.0 {
+            return self.missed;
+        }
+        (self.missed - self.by_time * self.by_time / time_squares).max(0.0)
+    }
+
     /// Whether the count has not moved less than the formula charges.
     fn is_possible(&self, blur: f64) -> bool {
         let slack = ROUNDING + blur + BLUR * self.charged;
@@ -128,12 +145,24 @@ struct Anchor {
     exact: bool,
 }
 
+/// How two answers can be compared.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    /// Nothing was under way at either.
+    exact: bool,
+    /// By how much their counts may be off.
+    blur: f64,
+    /// The time between them, as far as others can have used it.
+    seconds: f64,
+}
+
 /// What is known of the charge formula.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Charges {
     sums: Sums,
     anchor: Option<Anchor>,
     records: [Record; FORMULAS],
+    time_squares: f64,
     /// How much the ends of chains of pairs are blurred.
     blur: f64,
     moved: f64,
@@ -226,10 +255,20 @@ impl Charges {
         let left = anchor.used - elapsed * count.drain_per_ns;
         // Near empty, what is left depends on the very error that is to be measured.
         if left > blur {
-            self.compare(used - left, &anchor.sums, sums, (exact, blur));
+            let pair = Pair {
+                exact,
+                blur,
+                seconds: elapsed / 1e9,
+            };
+            self.compare(used - left, &anchor.sums, sums, &pair);
         } else if sums.requests == anchor.sums.requests + 1 {
             // Everything had drained: this one request is all there is.
-            self.compare(used, &anchor.sums, sums, (true, 0.0));
+            let pair = Pair {
+                exact: true,
+                blur: 0.0,
+                seconds: 0.0,
+            };
+            self.compare(used, &anchor.sums, sums, &pair);
         } else {
             return false;
         }
@@ -249,7 +288,13 @@ impl Charges {
         told && self.decide()
     }
 
-    fn compare(&mut self, moved: f64, before: &Sums, after: &Sums, (exact, blur): (bool, f64)) {
+    fn compare(&mut self, moved: f64, before: &Sums, after: &Sums, pair: &Pair) {
+        let Pair {
+            exact,
+            blur,
+            seconds,
+        } = *pair;
+        self.time_squares = self.time_squares * FADE + seconds * seconds;
         self.pairs += 1;
         self.exact_pairs += u64::from(exact);
         // Of a chain of pairs only the two ends are blurred.
@@ -259,6 +304,8 @@ impl Charges {
             let record = &mut self.records[index];
             record.charged = record.charged * FADE + charged;
             record.excess = record.excess * FADE + charged - moved;
+            record.missed = record.missed * FADE + (moved - charged) * (moved - charged);
+            record.by_time = record.by_time * FADE + (moved - charged) * seconds;
             if exact {
                 let miss = moved - charged;
                 let input = after.per_coefficient[form] - before.per_coefficient[form];
@@ -311,16 +358,32 @@ impl Charges {
         changed
     }
 
-    /// The dearest formula that can be true. One that refunds later still charges at admission:
-    /// what a request holds until then is never taken for less than it can be.
+    /// The dearest formula that can be true, unless a cheaper one fits far better: then it is others
+    /// who make the count move more. One that refunds later still charges at admission: what a
+    /// request holds until then is never taken for less than it can be.
     fn plain_formula(&self) -> Option<(Combine, bool)> {
+        let candidates = || {
+            formulas()
+                .filter(|(_, _, _, refunds)| !refunds)
+                .filter_map(|(index, _, combine, _)| self.candidate(index, combine))
+        };
+        let dearest = candidates().next()?;
+        let better = candidates().find(|candidate| {
+            self.pairs >= BETTER_PAIRS_MIN && candidate.2 < dearest.2 * BETTER_LEFT
+        });
+        let (combine, refunds, _) = better.unwrap_or(dearest);
+        Some((combine, refunds))
+    }
+
+    /// A way to combine that can be true, whether it refunds, and its misses.
+    fn candidate(&self, index: usize, combine: Combine) -> Option<(Combine, bool, f64)> {
         let possible = |index: usize| self.records[index].is_possible(self.blur);
-        formulas()
-            .filter(|(_, _, _, refunds)| !refunds)
-            .find_map(|(index, _, combine, _)| {
-                let refunds = self.pairs >= REFUND_PAIRS_MIN && possible(index + 1);
-                (possible(index) || refunds).then_some((combine, !possible(index)))
-            })
+        let left = |index: usize| self.records[index].left(self.time_squares);
+        if possible(index) {
+            return Some((combine, false, left(index)));
+        }
+        let refunds = self.pairs >= REFUND_PAIRS_MIN && possible(index + 1);
+        refunds.then(|| (combine, true, left(index + 1)))
     }
 
     /// The formula that fits with another coefficient of the input, if one does and none fits plainly.
