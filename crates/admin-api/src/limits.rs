@@ -14,6 +14,9 @@ pub struct RateLimits {
 pub struct PoolState {
     /// Its name.
     pub name: String,
+    /// The models and keys that are known to share it, as `model@hash`, where limits are learned.
+    #[serde(default)]
+    pub serves: Vec<String>,
     /// Its limits.
     pub limits: Vec<LimitState>,
     /// Requests running upstream.

@@ -9,6 +9,7 @@ use paceline_tokens::EstimateInput;
 
 use crate::caller::Caller;
 use crate::labels;
+use crate::pace::Asks;
 use crate::shared::Shared;
 
 /// How a request ended.
@@ -52,6 +53,8 @@ pub(crate) struct Exchange {
     pub(crate) model: Option<Arc<str>>,
     pub(crate) stream: bool,
     pub(crate) pool: Option<Arc<str>>,
+    /// What decides which pool the request uses.
+    pub(crate) asks: Option<Asks>,
     pub(crate) waited: Duration,
     pub(crate) limited_by: Option<Binding>,
     /// What the request was charged at admission.
@@ -86,6 +89,7 @@ impl Exchange {
             model: None,
             stream: false,
             pool: None,
+            asks: None,
             waited: Duration::ZERO,
             limited_by: None,
             estimated_tokens: 0,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,10 +11,14 @@ use paceline_telemetry::Metrics;
 use tokio::runtime::Runtime;
 
 use crate::admin::{AdminPlane, serve_alone};
+use crate::pace::Together;
 use crate::probe::check_upstream;
 use crate::server::{ListenError, Worker, bind, run};
 use crate::shared::Shared;
 use crate::upstream::{TargetError, Upstream};
+
+/// How often pools are compared with each other.
+const COMPARISON: Duration = Duration::from_secs(1);
 
 /// Where the admin plane goes when the gateway itself listens to the network and nothing else was
 /// said: it is not for the network.
@@ -106,6 +110,7 @@ impl Gateway {
             let worker = Arc::new(Worker::new(Arc::clone(&shared), beside.clone()));
             gateway.threads.push(spawn_worker(index, worker, listener)?);
         }
+        control.spawn(compare_pools(Arc::downgrade(&shared)));
         if check {
             control.spawn(note_reachability(shared));
         }
@@ -168,6 +173,18 @@ impl Drop for Gateway {
         if let Some(control) = self.control.take() {
             control.shutdown_background();
         }
+    }
+}
+
+/// Finds out, for as long as the gateway runs, which pools the provider counts as one.
+async fn compare_pools(shared: Weak<Shared>) {
+    let mut together = Together::default();
+    loop {
+        tokio::time::sleep(COMPARISON).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        shared.registry.compare(&mut together);
     }
 }
 

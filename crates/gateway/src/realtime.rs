@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::body::{ReplyBody, UpstreamBody};
 use crate::exchange::{Ending, Exchange};
-use crate::pace::{Acquired, Lease, PoolKey, Turn, WaitingRequest, count_hit, tier};
+use crate::pace::{Acquired, Asks, Lease, PoolKey, Turn, WaitingRequest, count_hit, tier};
 use crate::respond::Problem;
 use crate::serve::own_headers;
 use crate::serve::send::{ERROR_BYTES_MAX, read_bounded};
@@ -110,11 +110,14 @@ async fn turn(
     let model = model_in_query(request.uri().query().unwrap_or_default());
     exchange.model = Some(Arc::clone(&model));
     let rule = live.settings.domain_for(&model);
-    let key = PoolKey::of(rule, exchange.caller.credential, &model);
+    let asks = Asks {
+        key: PoolKey::of(rule, exchange.caller.credential, &model),
+        input_tokens: 0,
+    };
     let pool = worker
         .shared
         .registry
-        .pool(&key, rule, &live.settings)
+        .pool(&asks, rule, &live.settings)
         .map_err(|_| (Problem::internal(), Ending::Refused))?;
     exchange.pool = Some(Arc::clone(pool.name()));
     let caller = &exchange.caller;

@@ -26,8 +26,11 @@ fn pool_kind(kind: RefusalKind) -> Option<LimiterKind> {
     }
 }
 
-/// Counts and logs a refusal.
+/// Counts and logs a refusal, and learns from it which calls share a pool.
 pub(crate) fn note(exchange: &Exchange, refusal: &Refusal) {
+    if let Some(asks) = &exchange.asks {
+        exchange.shared.registry.refused(asks, refusal);
+    }
     let metrics = &exchange.shared.metrics;
     let kind = labels::refusal(refusal);
     metrics.refusals.of(&["provider", &kind]).inc();

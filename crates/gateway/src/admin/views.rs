@@ -16,9 +16,14 @@ use crate::shared::Shared;
 /// Every pool and its limits.
 pub(super) fn rate_limits(shared: &Shared) -> RateLimits {
     let now = shared.clock.now();
-    let pools = shared.registry.all();
+    let pools = shared.registry.all_with_served().into_iter();
     RateLimits {
-        pools: pools.iter().map(|pool| pool_state(pool, now)).collect(),
+        pools: pools
+            .map(|(pool, serves)| PoolState {
+                serves,
+                ..pool_state(&pool, now)
+            })
+            .collect(),
     }
 }
 
@@ -85,6 +90,7 @@ fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
         .map(|until| until.saturating_since(now));
     PoolState {
         name: pool.name().to_string(),
+        serves: Vec::new(),
         limits: limits
             .map(|(limit, expected)| limit_state(limit, expected))
             .collect(),

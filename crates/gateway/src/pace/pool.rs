@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ pub(crate) struct Pool {
     alarm: Notify,
     tokens: TokenCounters,
     demand: Mutex<Demand>,
+    /// The pool that goes on in this one's place.
+    heir: OnceLock<Arc<Pool>>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -121,12 +123,20 @@ impl Pool {
             alarm: Notify::new(),
             tokens,
             demand: Mutex::default(),
+            heir: OnceLock::new(),
         })
     }
 
     /// The pool's name in metrics, logs and answers.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Lets `heir` go on in this pool's place: it hears all that this one is told, while requests that
+    /// are waiting or under way finish here.
+    pub(super) fn retire(&self, heir: &Arc<Self>) {
+        // A pool is retired once.
+        drop(self.heir.set(Arc::clone(heir)));
     }
 
     /// Asks for a turn.
@@ -168,6 +178,13 @@ impl Pool {
         if observations.is_empty() {
             return;
         }
+        if let Some(heir) = self.heir.get() {
+            let of_others = |observation: &Observation| Observation {
+                reservation: None,
+                ..*observation
+            };
+            heir.observe(&observations.iter().map(of_others).collect::<Vec<_>>());
+        }
         self.change(|domain, _, now| {
             for observation in observations {
                 domain.observe(*observation, now);
@@ -178,6 +195,9 @@ impl Pool {
     /// Tells the pool that the provider refused a request, with these words; `true` if an episode
     /// of refusals begins with it.
     pub(crate) fn refused(self: &Arc<Self>, refusal: ProviderRefusal, words: &str) -> bool {
+        if let Some(heir) = self.heir.get() {
+            heir.refused(refusal, words);
+        }
         let begun = self.change(|domain, _, now| {
             let number = |domain: &Domain| domain.episode().map(|episode| episode.number);
             let before = number(domain);

@@ -4,18 +4,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use paceline_config::{DomainRule, Settings};
-use paceline_limiter::SettingsError;
+use paceline_limiter::{DomainSnapshot, Metric, SettingsError};
+use paceline_provider::{LimitHeaders, LimitMetric, Refusal};
 use paceline_telemetry::Metrics;
 use parking_lot::RwLock;
 use tokio::runtime::Handle;
 
 use super::Pool;
 use super::convert::domain_settings;
+use super::sharing::{Account, Reading, Together};
+use super::table::Table;
 use crate::clock::Clock;
 
 /// The most pools held at once. Callers choose keys and models, so the number must be bounded;
 /// beyond it idle pools are dropped.
 const POOLS_MAX: usize = 10_000;
+
+/// The most pools of one account that are compared with each other.
+const COMPARED_MAX: usize = 32;
 
 /// What tells one limit pool from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +31,8 @@ pub(crate) enum PoolKey {
         /// The rule's name.
         rule: Arc<str>,
     },
-    /// Limits that are learned: each credential and model has its own until more is known.
+    /// Limits that are learned: each credential and model has its own until more is known, see
+    /// [`Sharing`](super::sharing::Sharing).
     Learned {
         /// The rule's name.
         rule: Arc<str>,
@@ -52,6 +59,11 @@ impl PoolKey {
         }
     }
 
+    /// Whether limits are learned.
+    pub(super) fn is_learned(&self) -> bool {
+        matches!(self, Self::Learned { .. })
+    }
+
     fn rule(&self) -> &str {
         match self {
             Self::Configured { rule } | Self::Learned { rule, .. } => rule,
@@ -59,7 +71,7 @@ impl PoolKey {
     }
 
     /// A name for people: no part of a key is in it.
-    fn name(&self) -> Arc<str> {
+    pub(super) fn name(&self) -> Arc<str> {
         match self {
             Self::Configured { rule } => Arc::clone(rule),
             Self::Learned {
@@ -69,9 +81,17 @@ impl PoolKey {
     }
 }
 
+/// What decides which pool a request uses.
+#[derive(Clone, Debug)]
+pub(crate) struct Asks {
+    pub(crate) key: PoolKey,
+    /// How long its input is, as estimated.
+    pub(crate) input_tokens: u64,
+}
+
 /// All limit pools.
 pub(crate) struct Registry {
-    pools: RwLock<HashMap<PoolKey, Arc<Pool>>>,
+    table: RwLock<Table>,
     clock: Clock,
     metrics: Arc<Metrics>,
     /// Where the pools' timers run.
@@ -80,45 +100,125 @@ pub(crate) struct Registry {
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Registry({} pools)", self.pools.read().len())
+        write!(f, "Registry({} pools)", self.table.read().len())
     }
 }
 
 impl Registry {
     pub(crate) fn new(clock: Clock, metrics: Arc<Metrics>, control: Handle) -> Self {
         Self {
-            pools: RwLock::default(),
+            table: RwLock::default(),
             clock,
             metrics,
             control,
         }
     }
 
-    /// The pool of `key`, made if it is not there yet.
+    /// The pool of a request, made if it is not there yet.
     ///
     /// # Errors
     /// When the limiter refuses the rule's settings; checked settings do not get that far.
     pub(crate) fn pool(
         &self,
-        key: &PoolKey,
+        asks: &Asks,
         rule: &DomainRule,
         settings: &Settings,
     ) -> Result<Arc<Pool>, SettingsError> {
-        if let Some(pool) = self.pools.read().get(key) {
-            return Ok(Arc::clone(pool));
+        let long = {
+            let table = self.table.read();
+            let long = table.sharing.long(&asks.key, asks.input_tokens);
+            if let Some(pool) = table.route(long.as_ref().unwrap_or(&asks.key)) {
+                return Ok(Arc::clone(pool));
+            }
+            long
+        };
+        let key = long.as_ref().unwrap_or(&asks.key);
+        let mut table = self.table.write();
+        if let Some(pool) = table.adopt(key) {
+            return Ok(pool);
         }
-        let mut pools = self.pools.write();
-        if let Some(pool) = pools.get(key) {
-            return Ok(Arc::clone(pool));
-        }
-        if pools.len() >= POOLS_MAX {
-            pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_idle());
-        }
+        table.prune(POOLS_MAX);
         let settings = domain_settings(rule, settings, &self.clock);
         let pool = Arc::new(Pool::new(key.name(), settings, self.clock, &self.metrics)?);
         self.control.spawn(Pool::run_timer(Arc::downgrade(&pool)));
-        pools.insert(key.clone(), Arc::clone(&pool));
+        table.insert(key, &pool);
         Ok(pool)
+    }
+
+    /// Learns from the headers of an answer which calls share a pool.
+    pub(crate) fn heard(&self, asks: &Asks, headers: &LimitHeaders) {
+        let named = headers.organization.as_deref();
+        let project = headers.project.as_deref();
+        let tokens = headers.account(LimitMetric::Tokens);
+        let amount = tokens.and_then(|report| report.limit);
+        let (is_new, tells_length) = {
+            let sharing = &self.table.read().sharing;
+            let is_new = |organization| !sharing.knows(&asks.key, organization, project);
+            (
+                asks.key.is_learned() && named.is_some_and(is_new),
+                sharing.watches_length(&asks.key),
+            )
+        };
+        if let Some(organization) = named.filter(|_| is_new) {
+            let account = Account {
+                organization: Arc::from(organization),
+                project: project.map(Arc::from),
+            };
+            let mut table = self.table.write();
+            if table.sharing.belongs(&asks.key, account) {
+                table.regroup("the keys belong to one organization and project");
+            }
+        }
+        if let Some(amount) = amount.filter(|_| tells_length) {
+            let mut table = self.table.write();
+            table.sharing.answered(&asks.key, asks.input_tokens, amount);
+        }
+    }
+
+    /// Learns from a refusal which calls share a pool.
+    pub(crate) fn refused(&self, asks: &Asks, refusal: &Refusal) {
+        let Some(name) = refusal.limit_name.as_deref() else {
+            return;
+        };
+        let mut table = self.table.write();
+        let (key, input_tokens) = (&asks.key, asks.input_tokens);
+        if table
+            .sharing
+            .refused_for(key, name, input_tokens, refusal.limit)
+        {
+            table.regroup(&format!("one limit is behind them: {name}"));
+        }
+    }
+
+    /// Compares the pools of each account with each other: models whose remainders move together
+    /// share a pool from then on.
+    pub(crate) fn compare(&self, together: &mut Together) {
+        let mut accounts: HashMap<_, Vec<_>> = HashMap::new();
+        for (key, pool) in self.table.read().homes() {
+            if let PoolKey::Learned {
+                rule, credential, ..
+            } = key
+            {
+                let account = accounts.entry((Arc::clone(rule), *credential)).or_default();
+                account.push((key.clone(), Arc::clone(pool)));
+            }
+        }
+        accounts.retain(|_, pools| (2..=COMPARED_MAX).contains(&pools.len()));
+        let now = self.clock.now();
+        for pools in accounts.values() {
+            let readings: Vec<_> = pools
+                .iter()
+                .filter_map(|(key, pool)| token_reading(key, &pool.snapshot()))
+                .collect();
+            for (newer, older) in together.sample(&readings, now) {
+                let mut table = self.table.write();
+                if table.sharing.join(&newer, &older) {
+                    table.regroup("their remainders move together");
+                }
+            }
+        }
+        let table = self.table.read();
+        together.retain(|key| table.sharing.home(key) == *key && table.has_home(key));
     }
 
     /// Puts new settings in force in every pool.
@@ -129,7 +229,7 @@ impl Registry {
     /// The first pool's complaint; the others are changed all the same.
     pub(crate) fn reconfigure(&self, settings: &Settings) -> Result<(), SettingsError> {
         let mut result = Ok(());
-        for (key, pool) in self.pools.read().iter() {
+        for (key, pool) in self.table.read().homes() {
             let rules = settings.domains.iter().chain([&settings.default_domain]);
             let Some(rule) = rules.into_iter().find(|rule| rule.name == key.rule()) else {
                 continue;
@@ -142,8 +242,39 @@ impl Registry {
 
     /// All pools, in the order of their names.
     pub(crate) fn all(&self) -> Vec<Arc<Pool>> {
-        let mut pools: Vec<_> = self.pools.read().values().cloned().collect();
+        let mut pools: Vec<_> = self.table.read().pools().cloned().collect();
         pools.sort_by(|a, b| a.name().cmp(b.name()));
         pools
     }
+
+    /// The same, with the names of what each pool serves where limits are learned.
+    pub(crate) fn all_with_served(&self) -> Vec<(Arc<Pool>, Vec<String>)> {
+        let mut served = self.table.read().served();
+        let pools = self.all().into_iter();
+        pools
+            .map(|pool| {
+                let names = served.remove(&Arc::as_ptr(&pool)).unwrap_or_default();
+                (pool, names)
+            })
+            .collect()
+    }
+}
+
+/// What a pool tells of its token limit; `None` where it knows none, or more than one.
+pub(super) fn token_reading(key: &PoolKey, snapshot: &DomainSnapshot) -> Option<Reading> {
+    let mut limits = snapshot.limits.iter();
+    let limit = limits.find(|limit| limit.metric == Metric::Tokens)?;
+    if limits.any(|other| other.metric == Metric::Tokens) {
+        return None;
+    }
+    let totals = &snapshot.totals;
+    let taken = totals.reserved.get(Metric::Tokens) + totals.debt.get(Metric::Tokens);
+    let own = taken.saturating_sub(totals.refunded.get(Metric::Tokens));
+    Some(Reading {
+        key: key.clone(),
+        amount: limit.amount,
+        window: limit.window,
+        own: u64::try_from(own).ok()?,
+        foreign_per_minute: limit.belief.as_ref()?.foreign_per_minute,
+    })
 }

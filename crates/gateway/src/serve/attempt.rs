@@ -11,13 +11,14 @@ use paceline_config::{Retry, SettleRule};
 use paceline_limiter::{Charge, Metric, Outcome as Fate, Timestamp};
 use paceline_provider::{Refusal, RefusalKind, RetryAdvice};
 
+use super::plan::choose_pool_again;
 use super::send::{Answer, AnswerBody, Refused, Sent, build, send};
 use super::{Call, turn};
 use crate::announce::Progress;
 use crate::body::ReplyBody;
 use crate::exchange::{Ending, Exchange, milliseconds};
 use crate::labels;
-use crate::pace::Lease;
+use crate::pace::{Lease, is_long_context};
 use crate::refusal::{self, Pause, RefusedWith, is_quota};
 use crate::relay::{Guards, Relay, settle};
 use crate::respond::Problem;
@@ -65,6 +66,9 @@ async fn attempt(
     progress: Option<&Arc<Progress>>,
 ) -> Step {
     let mut lease = None;
+    if call.exchange.attempts > 0 {
+        choose_pool_again(&mut call.plan, &mut call.exchange);
+    }
     if let Some(paced) = &call.plan.paced {
         match turn::wait(&mut call.exchange, paced, deadline, progress).await {
             Ok(granted) => lease = Some(granted),
@@ -157,6 +161,10 @@ fn note_refusal(
     lease: Option<Lease>,
 ) -> Option<Duration> {
     refusal::note(&call.exchange, refusal);
+    if refusal.limit_name.as_deref().is_some_and(is_long_context) {
+        // It is the pool of long requests that has to pause, and not the one that this was taken for.
+        choose_pool_again(&mut call.plan, &mut call.exchange);
+    }
     if let Some(lease) = lease {
         let charged = charged_although_refused(&lease, refusal);
         lease.settle(

@@ -19,7 +19,7 @@ use crate::exchange::Exchange;
 use crate::intake::{IntakeBounds, IntakeError, WholeBody, multipart_model, read_head, read_whole};
 use crate::labels;
 use crate::learn::{coarse_profile, estimate_input};
-use crate::pace::{Pool, PoolKey, charge_parts, charge_rule};
+use crate::pace::{Asks, Pool, PoolKey, charge_parts, charge_rule};
 use crate::respond::Problem;
 use crate::shared::{BufferedBytes, Live, Shared};
 
@@ -227,15 +227,19 @@ fn paced(
 ) -> Result<Paced, Problem> {
     let model = exchange.model.as_deref().unwrap_or(NO_MODEL);
     let rule = live.settings.domain_for(model);
-    let key = PoolKey::of(rule, exchange.caller.credential, model);
+    let asks = Asks {
+        key: PoolKey::of(rule, exchange.caller.credential, model),
+        input_tokens: charge.get(Metric::InputTokens),
+    };
     let pool = shared
         .registry
-        .pool(&key, rule, &live.settings)
+        .pool(&asks, rule, &live.settings)
         .map_err(|error| {
             tracing::error!(%error, rule = %rule.name, "the limiter refuses its settings");
             Problem::internal()
         })?;
     exchange.pool = Some(Arc::clone(pool.name()));
+    exchange.asks = Some(asks);
     Ok(Paced {
         pool,
         charge,
@@ -243,4 +247,18 @@ fn paced(
         settle: rule.settle,
         penalty_tokens: rule.penalty_tokens,
     })
+}
+
+/// Lets a call that is tried again use the pool that its like use by now.
+pub(super) fn choose_pool_again(plan: &mut Plan, exchange: &mut Exchange) {
+    let (Some(paced), Some(asks)) = (&mut plan.paced, &exchange.asks) else {
+        return;
+    };
+    let settings = &plan.live.settings;
+    let rule = settings.domain_for(exchange.model.as_deref().unwrap_or(NO_MODEL));
+    // The settings were good for the first attempt; the pool of that one stays otherwise.
+    if let Ok(pool) = exchange.shared.registry.pool(asks, rule, settings) {
+        exchange.pool = Some(Arc::clone(pool.name()));
+        paced.pool = pool;
+    }
 }

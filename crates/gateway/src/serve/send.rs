@@ -110,17 +110,21 @@ pub(super) async fn send(
     exchange.shared.note_upstream(true);
     let (head, body) = response.into_parts();
     if let Some((pool, reservation)) = observer {
-        let reports = LimitHeaders::parse(&head.headers).reports;
+        let told = LimitHeaders::parse(&head.headers);
         let answered = Answered {
             sent: exchange.sent_at(),
             admitted: head.status.is_success().then_some(reservation),
             processing: processing(&head.headers),
         };
-        let observations: Vec<_> = reports
+        let observations: Vec<_> = told
+            .reports
             .iter()
             .filter_map(|report| observation(report, &answered))
             .collect();
         pool.observe(&observations);
+        if let Some(asks) = exchange.asks.as_ref().filter(|_| head.status.is_success()) {
+            exchange.shared.registry.heard(asks, &told);
+        }
     }
     if head.status.as_u16() >= 400 {
         return refused(head, body, connection, upstream.idle_timeout).await;

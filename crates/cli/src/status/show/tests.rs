@@ -29,6 +29,7 @@ fn state() -> State {
         rate_limits: RateLimits {
             pools: vec![PoolState {
                 name: "default".into(),
+                serves: vec![],
                 limits: vec![requests, tokens],
                 in_flight: 2,
                 concurrency_max: Some(8),
