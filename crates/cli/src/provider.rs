@@ -55,6 +55,12 @@ pub(crate) struct ProviderArgs {
     /// How much times vary around their values
     #[arg(long, value_name = "PERCENT", default_value_t = 0)]
     jitter_percent: u32,
+    /// Shortest time for which a request is on its way before it is judged
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    arrival_min_ms: u64,
+    /// Longest such time; each request's is drawn between the two
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    arrival_max_ms: u64,
     /// Mean number of tokens of an answer
     #[arg(long, value_name = "TOKENS", default_value_t = 48)]
     output_tokens: u64,
@@ -148,6 +154,8 @@ impl ProviderArgs {
                 first_token: Duration::from_millis(self.first_token_ms),
                 per_token: Duration::from_millis(self.token_ms),
                 jitter_percent: self.jitter_percent,
+                arrival_min: Duration::from_millis(self.arrival_min_ms),
+                arrival_max: Duration::from_millis(self.arrival_max_ms),
             },
             headers: HeaderSettings {
                 rate_limits: !self.no_limit_headers,

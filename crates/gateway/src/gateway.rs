@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use paceline_config::{Secret, Settings};
+use paceline_limiter::DomainSnapshot;
 use paceline_telemetry::Metrics;
 use tokio::runtime::Runtime;
 
@@ -126,6 +127,14 @@ impl Gateway {
     /// The admin plane's own address, if it has one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// Every limit pool at this moment, with its name: all that the admin plane shows, and what is
+    /// believed of the provider.
+    pub fn pools(&self) -> Vec<(String, DomainSnapshot)> {
+        let pools = self.shared.registry.all();
+        let named = |pool: &Arc<crate::pace::Pool>| (pool.name().to_string(), pool.snapshot());
+        pools.iter().map(named).collect()
     }
 
     /// Puts other settings in force for requests that come from now on; nothing is dropped.

@@ -147,6 +147,16 @@ impl Provider {
         format!("req_{:016x}{:016x}", draw.next(), draw.next())
     }
 
+    /// How long the next request is on its way.
+    pub(crate) fn arrival(&self) -> Duration {
+        let latency = &self.settings.latency;
+        if latency.arrival_min.max(latency.arrival_max).is_zero() {
+            return Duration::ZERO;
+        }
+        let seed = self.settings.seed.rotate_left(32) ^ 0x0061_7272_6976_616c;
+        latency.arrival(Draw::new(self.serial() ^ seed).unit())
+    }
+
     /// A digest that the seed of the settings varies.
     pub(crate) const fn digest(&self) -> Digest {
         Digest::new(self.settings.seed)

@@ -35,11 +35,15 @@ pub(crate) async fn handle(
     line: Line,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
-    let started = Instant::now();
     let is_control = request.uri().path().starts_with(control::PREFIX);
     if !is_control {
         provider.court().count_received();
+        let on_its_way = provider.arrival();
+        if !on_its_way.is_zero() {
+            tokio::time::sleep(on_its_way).await;
+        }
     }
+    let started = Instant::now();
     if realtime::is_wanted(&request) {
         return Ok(realtime::open(&provider, line, request, started).await);
     }

@@ -143,6 +143,19 @@ pub struct Latency {
     pub per_token: Duration,
     /// How much each time varies around its value, in percent of it, drawn per request.
     pub jitter_percent: u32,
+    /// The shortest time for which a request is on its way before it is read and judged.
+    pub arrival_min: Duration,
+    /// The longest such time. Each request's is drawn evenly between the two; requests pass each
+    /// other on the way, and `openai-processing-ms` does not contain it.
+    pub arrival_max: Duration,
+}
+
+impl Latency {
+    /// The time on the way of a request, by a number drawn from `0.0..1.0`.
+    pub(crate) fn arrival(&self, unit: f64) -> Duration {
+        let spread = self.arrival_max.saturating_sub(self.arrival_min);
+        self.arrival_min.saturating_add(spread.mul_f64(unit))
+    }
 }
 
 /// Which limit headers are sent.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use paceline_admin_api::{PoolState, QueueStatus, RateLimits};
 use paceline_config::{Overrides, Secret, Settings, SourceFile, Sources};
 use paceline_gateway::Gateway;
+use paceline_limiter::DomainSnapshot;
 use paceline_telemetry::Metrics;
 use tempfile::TempDir;
 
@@ -105,6 +106,19 @@ impl TestGateway {
         let answer = self.admin("/monitoring/rate-limits").await?;
         let limits: RateLimits = serde_json::from_slice(&answer.body)?;
         Ok(limits.pools)
+    }
+
+    /// All that is known of the one limit pool that there is, as the limiter itself tells it.
+    ///
+    /// # Errors
+    /// When there is not exactly one.
+    pub fn snapshot(&self) -> Result<DomainSnapshot> {
+        let gateway = self.gateway.as_ref().context("the gateway has stopped")?;
+        let mut pools = gateway.pools();
+        match (pools.pop(), pools.len()) {
+            (Some((_, snapshot)), 0) => Ok(snapshot),
+            (_, others) => bail!("there is not exactly one pool but {others} and one"),
+        }
     }
 
     /// The one limit pool that there is.

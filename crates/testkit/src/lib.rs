@@ -7,8 +7,10 @@ mod caller;
 mod gateway;
 mod pacing;
 mod raw;
+mod unconfigured;
 
 pub use caller::{Answer, Caller, chat};
 pub use gateway::TestGateway;
 pub use pacing::{PacingReport, PacingRun};
 pub use raw::{RawAnswer, raw_exchange};
+pub use unconfigured::{Believed, JobReport, UnconfiguredReport, UnconfiguredRun};

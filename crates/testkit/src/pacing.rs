@@ -111,6 +111,7 @@ impl PacingRun {
                 first_token: self.latency,
                 per_token: Duration::ZERO,
                 jitter_percent: 50,
+                ..Latency::default()
             },
             ..SimulatorSettings::default()
         }

@@ -32,6 +32,8 @@ const LATENCY: Latency = Latency {
     first_token: Duration::from_millis(200),
     per_token: Duration::from_millis(5),
     jitter_percent: 50,
+    arrival_min: Duration::ZERO,
+    arrival_max: Duration::ZERO,
 };
 const ANSWER_TOKENS: u64 = 60;
 

@@ -156,7 +156,7 @@ async fn tokens_come_at_their_pace_and_a_whole_answer_after_all_of_them() {
     let latency = Latency {
         first_token: Duration::from_millis(40),
         per_token: Duration::from_millis(20),
-        jitter_percent: 0,
+        ..Latency::default()
     };
     let simulator = start(SimulatorSettings { latency, ..short() }).await;
     let path = "/v1/chat/completions";
@@ -175,4 +175,22 @@ async fn tokens_come_at_their_pace_and_a_whole_answer_after_all_of_them() {
             .unwrap();
         assert_eq!(said >= 100, !stream, "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_request_is_on_its_way_before_it_is_judged_and_that_is_no_processing() {
+    let latency = Latency {
+        arrival_min: Duration::from_millis(1_000),
+        arrival_max: Duration::from_millis(1_200),
+        ..Latency::default()
+    };
+    let simulator = start(SimulatorSettings { latency, ..short() }).await;
+    let began_ns = simulator.state().time_ns;
+    let call = Call::post("/v1/chat/completions", &chat());
+    let reply = call.send(simulator.address()).await;
+    assert_eq!(reply.status, 200);
+    let judged_ns = simulator.journal(0)[0].time_ns;
+    assert!(judged_ns - began_ns >= 1_000_000_000);
+    let said = reply.header("openai-processing-ms").unwrap();
+    assert!(said.parse::<u64>().unwrap() < 1_000, "{said}");
 }
