@@ -41,6 +41,9 @@ pub struct Domain {
     charges: Charges,
     delay: DelaySpread,
     flight: Flight,
+    /// Whether answers are compared with what was sent: since the first that told of a limit, or
+    /// from the start where limits are to be found out.
+    learning: bool,
     /// When a reservation was last settled.
     settled_at: u64,
     /// The largest recent charge on top of a reservation.
@@ -80,6 +83,7 @@ impl Domain {
             charges: Charges::default(),
             delay: DelaySpread::default(),
             flight: Flight::default(),
+            learning: settings.probe_concurrency.is_some(),
             settled_at: 0,
             debts: Charge::ZERO,
             totals: Totals::default(),

@@ -163,11 +163,6 @@ impl Gate {
         self.meter.add(charge, now);
     }
 
-    /// Whether the limits are not known yet.
-    pub(crate) const fn is_probing(&self) -> bool {
-        self.probe.is_some()
-    }
-
     pub(crate) fn probe_view(&self) -> Option<RampView> {
         self.probe.map(|ramp| ramp.view())
     }

@@ -247,10 +247,14 @@ impl Domain {
             charge,
             taken_at: now,
             account,
-            marks: self.limits.marks(now),
+            marks: if self.learning {
+                self.limits.marks(now)
+            } else {
+                None
+            },
             sizing,
         });
-        if self.learns() {
+        if self.learning {
             self.flight.send(key.serial, charge, now);
         } else {
             self.flight.miss(now);

@@ -37,6 +37,7 @@ impl Domain {
             return;
         }
         self.gate.end_probe();
+        self.learning = true;
         let mut answer = Answer::new(&observation, now);
         let answer_ns = now.saturating_sub(answer.sent);
         self.delay.observe(answer_ns, observation.processing);
@@ -117,12 +118,6 @@ impl Domain {
             .raise_to(answer.used.saturating_add(in_flight), self.now);
         self.limits.states.push(state);
         Some((self.limits.states.len() - 1, true))
-    }
-
-    /// Whether answers are compared with what was sent.
-    pub(super) fn learns(&self) -> bool {
-        let mut states = self.limits.states.iter();
-        self.gate.is_probing() || states.any(|state| state.learner.is_observed())
     }
 
     fn situation(&self, metric: Metric) -> Situation {
