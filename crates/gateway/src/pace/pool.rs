@@ -89,7 +89,7 @@ pub(crate) struct Pool {
     tokens: TokenCounters,
     demand: Mutex<Demand>,
     /// The pool that goes on in this one's place.
-    heir: OnceLock<Arc<Pool>>,
+    heir: OnceLock<Arc<Self>>,
 }
 
 impl std::fmt::Debug for Pool {

@@ -129,13 +129,11 @@ impl Table {
         let keys = self.routes.iter().filter(|(key, _)| key.is_learned());
         for (key, pool) in keys {
             let names = served.entry(Arc::as_ptr(pool)).or_default();
-            names.push(key.name().to_string());
-        }
-        for (key, home) in &self.homes {
-            let users = self.sharing.long_users(key);
-            let names = users.iter().map(|user| format!("{} (long)", user.name()));
-            let all = served.entry(Arc::as_ptr(&home.pool)).or_default();
-            all.extend(names);
+            let long = self.sharing.long_users(key);
+            if long.is_empty() {
+                names.push(key.name().to_string());
+            }
+            names.extend(long.iter().map(|user| format!("{} (long)", user.name())));
         }
         served.values_mut().for_each(|names| names.sort());
         served

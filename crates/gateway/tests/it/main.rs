@@ -10,4 +10,5 @@ mod pacing;
 mod provider;
 mod refusals;
 mod relay;
+mod sharing;
 mod tunnel;

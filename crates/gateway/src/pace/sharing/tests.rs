@@ -124,7 +124,7 @@ fn only_requests_as_long_as_a_refused_one_use_the_long_context_pool() {
     assert_eq!(sharing.long(&other, 350_000), sharing.long(&one, 350_000));
     let mut users = sharing.long_users(&key(1, "m-long-context"));
     users.sort_by_key(|user| user.name());
-    assert_eq!(users, [one, other]);
+    assert_eq!(users, [other, one]);
 }
 
 #[test]
