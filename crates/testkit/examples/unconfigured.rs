@@ -4,7 +4,7 @@
 //! ```sh
 //! cargo run --release -p paceline-testkit --example unconfigured -- \
 //!     [--kind KIND,…] [--tpm TOKENS,…] [--charge max,sum] [--refund no,yes] [--jitter MS,…] \
-//!     [--minutes COUNT] [--parallel COUNT] [--job]
+//!     [--output PERCENT] [--minutes COUNT] [--parallel COUNT] [--job]
 //! ```
 //!
 //! Every combination of what is named is one cell: a provider, a gateway and its callers. `--job`
@@ -53,6 +53,7 @@ struct Matrix {
     formulas: Vec<String>,
     refunds: Vec<String>,
     delays_ms: Vec<u64>,
+    output_percent: u64,
     minutes: u64,
     parallel: usize,
     is_job: bool,
@@ -67,6 +68,7 @@ impl Matrix {
             formulas: list("max,sum"),
             refunds: list("no"),
             delays_ms: vec![100],
+            output_percent: 33,
             minutes: 3,
             parallel: 12,
             is_job: false,
@@ -84,6 +86,7 @@ impl Matrix {
                 "--charge" => matrix.formulas = list(&value),
                 "--refund" => matrix.refunds = list(&value),
                 "--jitter" => matrix.delays_ms = numbers(&value)?,
+                "--output" => matrix.output_percent = value.parse().context("--output")?,
                 "--minutes" => matrix.minutes = value.parse().context("--minutes")?,
                 "--parallel" => matrix.parallel = value.parse().context("--parallel")?,
                 _ => bail!("unknown option {name}"),
@@ -104,6 +107,7 @@ impl Matrix {
                                 tokens_per_minute,
                                 formula: formula_of(formula)?,
                                 refund: refund == "yes",
+                                output_percent: self.output_percent,
                                 arrival: (
                                     Duration::from_millis(5),
                                     Duration::from_millis(delay_ms),

@@ -34,6 +34,8 @@ pub struct UnconfiguredRun {
     pub formula: ChargeFormula,
     /// Whether it corrects the charge when a request ends.
     pub refund: bool,
+    /// The mean length of answers, in percent of the mean token limit of requests.
+    pub output_percent: u64,
     /// The shortest and the longest time that a request is on its way to it.
     pub arrival: (Duration, Duration),
 }
@@ -47,7 +49,7 @@ pub struct Believed {
     pub charge: paceline_limiter::ChargeBelief,
     /// Whether kind and piece are those of the provider.
     pub kind_is_right: bool,
-    /// Whether the formula is the provider's.
+    /// Whether the formula is the provider's, refunds included.
     pub formula_is_right: bool,
     /// The believed amount over the true one.
     pub amount_ratio: Option<f64>,
@@ -78,7 +80,7 @@ pub struct UnconfiguredReport {
     pub believed: Believed,
 }
 
-/// What came of a finite job of twice the quota, begun on a full bucket.
+/// What came of a finite job, begun on a full bucket.
 #[derive(Clone, Copy, Debug)]
 pub struct JobReport {
     /// Refusals by the provider.
@@ -123,14 +125,20 @@ impl UnconfiguredRun {
         Ok(report)
     }
 
-    /// Has twice a minute's quota of tokens done.
+    /// Has twice a minute's quota of tokens done; where windows count, a fiftieth less, because
+    /// requests do not add up to a window's last token.
     ///
     /// # Errors
     /// When simulator or gateway cannot start, or nothing was admitted.
     pub async fn job(&self) -> Result<JobReport> {
         let simulator = Simulator::start(self.simulator_settings()).await?;
         let gateway = TestGateway::start(simulator.address(), "")?;
-        let total = 2 * self.tokens_per_minute;
+        let total = match self.kind {
+            QuotaKind::Fixed | QuotaKind::FixedFromFirstUse | QuotaKind::Sliding => {
+                2 * self.tokens_per_minute - self.tokens_per_minute / 25
+            }
+            _ => 2 * self.tokens_per_minute,
+        };
         let failed = Load::new(self)
             .run(gateway.caller(), Until::Charged(total))
             .await;
@@ -159,7 +167,7 @@ impl UnconfiguredRun {
                 ..EnforcerSettings::default()
             },
             charge_formula: self.formula,
-            output_length: OutputLength::Mean(load::mean_part(self) / 3),
+            output_length: OutputLength::Mean(load::mean_part(self) * self.output_percent / 100),
             latency: Latency {
                 first_token: Duration::from_millis(200),
                 jitter_percent: 50,
@@ -198,7 +206,7 @@ impl UnconfiguredRun {
             limit,
             charge: snapshot.charge,
             kind_is_right: belief.is_some_and(|belief| self.is_kind(&belief)),
-            formula_is_right: is_formula(self.formula, snapshot.charge.formula),
+            formula_is_right: self.is_formula(snapshot.charge.formula),
             amount_ratio: limit.map(|limit| limit.amount as f64 / self.tokens_per_minute as f64),
             window_error_ms: limit
                 .map(|limit| error_ms(nanoseconds(limit.window), nanoseconds(MINUTE))),
@@ -225,24 +233,24 @@ impl UnconfiguredRun {
         }
     }
 
+    /// Without an `n` above one, both sums are the same.
+    fn is_formula(&self, believed: Formula) -> bool {
+        let combine = match self.formula {
+            ChargeFormula::MaxOfEstimateAndLimit => Combine::Max,
+            ChargeFormula::EstimatePlusLimit | ChargeFormula::EstimatePlusLimitTimesChoices => {
+                Combine::Sum
+            }
+            ChargeFormula::InputOnly => Combine::Input,
+        };
+        believed.combine == combine && believed.refunds == self.refund
+    }
+
     fn true_piece(&self) -> Option<f64> {
         let QuotaKind::Quantised { quantum_ms } = self.kind else {
             return None;
         };
         Some(self.tokens_per_minute as f64 * quantum_ms as f64 / 60_000.0)
     }
-}
-
-/// Without an `n` above one, both sums are the same.
-fn is_formula(truth: ChargeFormula, believed: Formula) -> bool {
-    let combine = match truth {
-        ChargeFormula::MaxOfEstimateAndLimit => Combine::Max,
-        ChargeFormula::EstimatePlusLimit | ChargeFormula::EstimatePlusLimitTimesChoices => {
-            Combine::Sum
-        }
-        ChargeFormula::InputOnly => Combine::Input,
-    };
-    believed.combine == combine
 }
 
 fn nanoseconds(time: Duration) -> u64 {
