@@ -136,3 +136,33 @@ fn body(size: &RequestSize, index: u64) -> String {
         r#"{{"model":"gpt-4o-mini","max_tokens":{max_tokens},"messages":[{{"role":"user","content":"{content}"}}]}}"#
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use paceline_simulator::QuotaKind;
+
+    use super::*;
+
+    #[test]
+    fn charges_have_their_mean_under_both_formulas() {
+        for formula in [
+            ChargeFormula::MaxOfEstimateAndLimit,
+            ChargeFormula::EstimatePlusLimit,
+        ] {
+            let load = Load::new(&UnconfiguredRun {
+                kind: QuotaKind::Bucket,
+                tokens_per_minute: 300_000,
+                formula,
+                refund: false,
+                output_percent: 33,
+                arrival: Default::default(),
+            });
+            for _ in 0..2_000 {
+                let body = load.next_request(Until::Charged(u64::MAX));
+                assert!(body.is_some_and(|body| body.contains("lorem")));
+            }
+            let mean = load.charged.load(Ordering::Relaxed) / 2_000;
+            assert!((950..=1_050).contains(&mean), "{formula:?}: {mean}");
+        }
+    }
+}

@@ -55,3 +55,71 @@ pub(super) fn best_of_job(
         QuotaKind::FixedFromFirstUse | QuotaKind::Sliding => Duration::from_nanos(windows_ns),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use paceline_simulator::{Charge, Decision};
+
+    use super::*;
+
+    fn entry(second: u64, tokens: u64, decision: Decision) -> JournalEntry {
+        let name: Arc<str> = "any".into();
+        JournalEntry {
+            sequence: 1,
+            time_ns: second * 1_000_000_000,
+            pool: Arc::clone(&name),
+            key: Arc::clone(&name),
+            model: name,
+            charge: Charge::of_tokens(tokens),
+            decision,
+        }
+    }
+
+    fn admitted(second: u64, tokens: u64) -> JournalEntry {
+        entry(second, tokens, Decision::Admitted { reservation: 1 })
+    }
+
+    #[test]
+    fn a_window_from_first_use_opens_with_the_first_admission_after_the_last_one() {
+        let journal = [admitted(10, 1), admitted(69, 1), admitted(75, 1)];
+        let end = |kind| window_end(&journal, kind, 100_000_000_000);
+        assert_eq!(end(QuotaKind::FixedFromFirstUse), Some(135_000_000_000));
+        assert_eq!(end(QuotaKind::Fixed), Some(120_000_000_000));
+        assert_eq!(end(QuotaKind::Sliding), None);
+    }
+
+    #[test]
+    fn the_best_time_of_a_job_follows_from_what_fits_at_once() {
+        let journal = [admitted(10, 1_000), admitted(90, 800)];
+        let best = |kind| best_of_job(&journal, kind, 1_000).unwrap().as_millis();
+        assert_eq!(best(QuotaKind::Bucket), 48_000);
+        assert_eq!(best(QuotaKind::Quantised { quantum_ms: 6_000 }), 102_000);
+        assert_eq!(best(QuotaKind::Fixed), 50_000);
+        assert_eq!(best(QuotaKind::Sliding), 60_000);
+    }
+
+    #[test]
+    fn what_is_given_back_is_taken_off_when_it_is() {
+        let settled = Decision::Settled {
+            reservation: 1,
+            added: Charge::of_tokens(5),
+        };
+        let journal = [
+            admitted(10, 100),
+            entry(
+                11,
+                400,
+                Decision::Refused {
+                    limit: "TPM".to_owned(),
+                    wait_ns: 1,
+                },
+            ),
+            entry(20, 30, settled),
+        ];
+        let net = |to: u64| journal::net_tokens(&journal, 0, to * 1_000_000_000);
+        assert_eq!((net(20), net(21)), (100, 75));
+        assert_eq!(journal::refused(&journal, 0, u64::MAX), 1);
+    }
+}
