@@ -19,6 +19,9 @@ pub struct PoolState {
     pub serves: Vec<String>,
     /// Its limits.
     pub limits: Vec<LimitState>,
+    /// What is believed of the token charge.
+    #[serde(default)]
+    pub charge: Option<ChargeState>,
     /// Requests running upstream.
     pub in_flight: u64,
     /// The most that may run at once, if that is bounded.
@@ -68,6 +71,65 @@ pub struct LimitState {
     /// The present demand over what the limit lets through: above 1 it cannot be met.
     #[serde(default)]
     pub demand_ratio: f64,
+    /// What answers have told of it; `None` while they have told nothing.
+    #[serde(default)]
+    pub belief: Option<BeliefState>,
+}
+
+/// What is believed of a limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BeliefState {
+    /// `bucket`, `fixed` or `sliding`; `None` while answers do not tell.
+    pub kind: Option<String>,
+    /// How sure the kind is, from 0 to 1.
+    pub kind_confidence: f64,
+    /// Answers it took to tell the kind.
+    pub decided_after_answers: Option<u64>,
+    /// Answers that spoke of this limit.
+    pub answers: u64,
+    /// Time until the present window ends, where windows are fixed.
+    pub ends_in_ms: Option<u64>,
+    /// How exactly that end is known.
+    pub phase_spread_ms: Option<u64>,
+    /// Whether windows follow a clock or open at the first use; `None` before it shows.
+    pub aligned: Option<bool>,
+    /// The highest level that the provider was seen to let in.
+    pub confirmed: u64,
+    /// What one piece holds, where the quota is enforced in pieces.
+    pub piece: Option<u64>,
+    /// The time in which one piece is refilled.
+    pub quantum_ms: Option<u64>,
+    /// The usual charge of one request.
+    pub usual_charge: u64,
+    /// Units a minute that others take from the same limit.
+    pub foreign_per_minute: u64,
+    /// Units kept free for what others take between two answers.
+    pub reserve: u64,
+    /// Whether an answer of this run has told of it; what is only remembered is probed first.
+    pub verified: bool,
+    /// Time since the latest change.
+    pub changed_ms_ago: Option<u64>,
+    /// Why it changed: `kind`, `amount` or `piece`.
+    pub change_reason: Option<String>,
+    /// The amount before the latest change, where that was one of the amount.
+    pub amount_before: Option<u64>,
+}
+
+/// What is believed of the token charge at admission.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChargeState {
+    /// How input and allowed output combine: `max`, `sum` or `input`.
+    pub formula: String,
+    /// What is charged for the input, over an estimate of a quarter of its characters.
+    pub input_coefficient: f64,
+    /// Whether the charge is corrected to what was used when the request ends.
+    pub refunds: bool,
+    /// Whether requests that fail get their charge back.
+    pub failures_free: bool,
+    /// How sure that is, from 0 to 1; 0: it is assumed.
+    pub confidence: f64,
+    /// Pairs of answers it took.
+    pub decided_after: Option<u64>,
 }
 
 /// A pause after a refusal by the provider.

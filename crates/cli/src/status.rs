@@ -1,6 +1,7 @@
 //! `paceline status`: what a running gateway is doing.
 
 mod ask;
+mod beliefs;
 mod estimates;
 mod show;
 

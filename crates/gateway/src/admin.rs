@@ -1,5 +1,6 @@
 //! The admin plane: health, metrics, and a look at limits and queues.
 
+mod beliefs;
 mod estimates;
 mod plane;
 mod routes;

@@ -8,7 +8,9 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use paceline_config::{Settings, Tier};
 use paceline_limiter::TenantId;
+use sha2::{Digest, Sha256};
 
+use crate::memory::Salt;
 use crate::respond::Problem;
 
 /// Longest value of a header of ours, in bytes.
@@ -35,14 +37,39 @@ pub(crate) struct Caller {
     pub(crate) credential: u64,
 }
 
-/// Hashes names with keys that differ from process to process, so that nobody can choose names that
-/// collide.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NameHasher(RandomState);
+/// Hashes names with keys that nobody knows, so that nobody can choose names that collide.
+#[derive(Clone, Debug)]
+pub(crate) struct NameHasher {
+    /// Differs from process to process.
+    names: RandomState,
+    /// Is kept, so that a credential's hash is the same after a restart.
+    credentials: Salt,
+}
 
 impl NameHasher {
-    fn hash(&self, parts: &[&[u8]]) -> u64 {
-        self.0.hash_one(parts)
+    pub(crate) fn new(credentials: Salt) -> Self {
+        Self {
+            names: RandomState::new(),
+            credentials,
+        }
+    }
+
+    fn name(&self, name: &str) -> u64 {
+        self.names.hash_one(name)
+    }
+
+    /// Cannot be turned back: it goes into names of pools and into the state folder.
+    fn credential(&self, parts: &[&[u8]]) -> u64 {
+        let mut hash = Sha256::new_with_prefix(self.credentials);
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let bytes = hash.finalize();
+        bytes
+            .iter()
+            .take(8)
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 }
 
@@ -56,7 +83,7 @@ impl Caller {
         settings: &Settings,
         hasher: &NameHasher,
     ) -> Result<Self, Problem> {
-        let credential = hasher.hash(&[
+        let credential = hasher.credential(&[
             bytes_of(headers, AUTHORIZATION.as_str()),
             bytes_of(headers, "api-key"),
             bytes_of(headers, "openai-organization"),
@@ -75,7 +102,7 @@ impl Caller {
             None => settings.queue.max_wait,
         };
         Ok(Self {
-            tenant_id: TenantId(hasher.hash(&[tenant.as_bytes()])),
+            tenant_id: TenantId(hasher.name(&tenant)),
             weight: settings
                 .tenants
                 .get(&*tenant)

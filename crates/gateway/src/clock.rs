@@ -61,6 +61,14 @@ impl Clock {
     }
 }
 
+/// Seconds since the Unix epoch as the wall clock tells now, for what outlives the process.
+pub(crate) fn unix_seconds_now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

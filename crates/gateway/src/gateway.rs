@@ -12,6 +12,7 @@ use paceline_telemetry::Metrics;
 use tokio::runtime::Runtime;
 
 use crate::admin::{AdminPlane, serve_alone};
+use crate::memory::keep;
 use crate::pace::Together;
 use crate::probe::check_upstream;
 use crate::server::{ListenError, Worker, bind, run};
@@ -111,6 +112,8 @@ impl Gateway {
             let worker = Arc::new(Worker::new(Arc::clone(&shared), beside.clone()));
             gateway.threads.push(spawn_worker(index, worker, listener)?);
         }
+        shared.memory.is_up_to_date(&shared);
+        control.spawn(keep(Arc::clone(&shared)));
         control.spawn(compare_pools(Arc::downgrade(&shared)));
         if check {
             control.spawn(note_reachability(shared));
@@ -159,7 +162,7 @@ impl Gateway {
     }
 
     /// Ends the gateway: no new connections, what waits is answered with 503, what runs may finish
-    /// within the grace period, and everything is settled.
+    /// within the grace period, everything is settled, and what was learned is written down.
     pub fn stop(mut self) {
         self.shared.stopping.send_replace(true);
         for pool in self.shared.registry.all() {
@@ -170,6 +173,7 @@ impl Gateway {
                 tracing::error!("a thread of the gateway panicked");
             }
         }
+        self.shared.memory.save(&self.shared);
         if let Some(control) = self.control.take() {
             control.shutdown_timeout(Duration::from_secs(1));
         }

@@ -18,6 +18,7 @@ mod hot;
 mod intake;
 mod labels;
 mod learn;
+mod memory;
 mod pace;
 mod probe;
 mod realtime;

@@ -13,10 +13,11 @@ use tokio::sync::watch;
 use crate::caller::NameHasher;
 use crate::clock::Clock;
 use crate::hot::HotMetrics;
+use crate::memory::{Memory, Recalled};
 use crate::pace::Registry;
 
 /// Models for which estimates are corrected and answer lengths learned, one by one.
-const MODELS_MAX: usize = 1_000;
+pub(crate) const MODELS_MAX: usize = 1_000;
 
 /// Bytes of request bodies held at once over all requests.
 const BUFFERED_BYTES_MAX: u64 = 2 << 30;
@@ -52,6 +53,15 @@ pub(crate) struct Learned {
     pub(crate) output_lengths: OutputLengths,
 }
 
+impl Default for Learned {
+    fn default() -> Self {
+        Self {
+            calibrations: Calibrations::new(MODELS_MAX),
+            output_lengths: OutputLengths::new(MODELS_MAX),
+        }
+    }
+}
+
 /// What all threads of one gateway share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -61,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hot: HotMetrics,
     pub(crate) learned: Mutex<Learned>,
+    /// What outlives the process.
+    pub(crate) memory: Arc<Memory>,
     pub(crate) names: NameHasher,
     /// Turns true when the gateway stops accepting.
     pub(crate) stopping: watch::Sender<bool>,
@@ -74,20 +86,23 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Reads what an earlier run has learned, which blocks.
     pub(crate) fn new(settings: Settings, metrics: Arc<Metrics>, control: Handle) -> Self {
         let clock = Clock::start();
+        let folder = &settings.admin.state_dir;
+        let Recalled { memory, learned } =
+            Memory::load(folder, settings.upstream.base_url.as_str());
+        let memory = Arc::new(memory);
         let hot = HotMetrics::new(&metrics);
         Self {
             live: RwLock::new(Arc::new(Live::new(settings, 0))),
             clock,
-            registry: Registry::new(clock, Arc::clone(&metrics), control),
+            registry: Registry::new(clock, Arc::clone(&metrics), Arc::clone(&memory), control),
             hot,
             metrics,
-            learned: Mutex::new(Learned {
-                calibrations: Calibrations::new(MODELS_MAX),
-                output_lengths: OutputLengths::new(MODELS_MAX),
-            }),
-            names: NameHasher::default(),
+            learned: Mutex::new(learned),
+            names: NameHasher::new(memory.salt()),
+            memory,
             stopping: watch::Sender::new(false),
             upstream_reached: AtomicBool::new(true),
             connections: AtomicU64::new(0),

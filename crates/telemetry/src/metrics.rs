@@ -118,6 +118,10 @@ pub struct DomainGauges {
     pub limit_demand: Bounded<FloatGauge>,
     /// See [`names::LIMIT_HIT_IN`].
     pub limit_hit_in: Bounded<FloatGauge>,
+    /// See [`names::FOREIGN_PER_MINUTE`].
+    pub foreign_per_minute: Bounded<FloatGauge>,
+    /// See [`names::BELIEF_CONFIDENCE`].
+    pub belief_confidence: Bounded<FloatGauge>,
     /// See [`names::QUEUE_GROWTH`].
     pub queue_growth: Bounded<FloatGauge>,
     /// See [`names::CONCURRENCY`].
@@ -143,6 +147,8 @@ impl DomainGauges {
             &self.limit_utilisation,
             &self.limit_demand,
             &self.limit_hit_in,
+            &self.foreign_per_minute,
+            &self.belief_confidence,
             &self.queue_growth,
             &self.concurrency,
             &self.next_launch,
@@ -292,6 +298,8 @@ fn domain_gauges(registry: &mut Registry) -> DomainGauges {
         limit_utilisation: family(registry, names::LIMIT_UTILISATION),
         limit_demand: family(registry, names::LIMIT_DEMAND),
         limit_hit_in: family(registry, names::LIMIT_HIT_IN),
+        foreign_per_minute: family(registry, names::FOREIGN_PER_MINUTE),
+        belief_confidence: family(registry, names::BELIEF_CONFIDENCE),
         queue_growth: family(registry, names::QUEUE_GROWTH),
         concurrency: family(registry, names::CONCURRENCY),
         next_launch: family(registry, names::NEXT_LAUNCH),
@@ -403,6 +411,8 @@ mod tests {
             &domains.limit_utilisation,
             &domains.limit_demand,
             &domains.limit_hit_in,
+            &domains.foreign_per_minute,
+            &domains.belief_confidence,
             &domains.queue_growth,
             &metrics.output_coverage,
             &domains.concurrency,

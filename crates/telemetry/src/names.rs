@@ -59,6 +59,8 @@ metrics! {
     LIMIT_UTILISATION = Gauge "paceline_limit_utilisation_ratio" ["domain", "metric", "window", "source"] "Level over amount; above 1 is debt";
     LIMIT_DEMAND = Gauge "paceline_limit_demand_ratio" ["domain", "metric", "window", "source"] "Present demand over what the limit lets through; above 1 the queue grows";
     LIMIT_HIT_IN = Gauge "paceline_limit_hit_in_seconds" ["domain", "metric", "window", "source"] "Time until the limit is hit at the present demand; absent while it is not going to be";
+    FOREIGN_PER_MINUTE = Gauge "paceline_foreign_per_minute" ["domain", "metric", "window"] "Units a minute that others take from a limit";
+    BELIEF_CONFIDENCE = Gauge "paceline_belief_confidence_ratio" ["domain", "metric", "window"] "How sure it is how a limit's window is counted; 0 while answers do not tell";
     QUEUE_GROWTH = Gauge "paceline_queue_growth_per_minute" ["domain"] "Requests a minute by which the queue grows once a limit is hit, at the present demand";
     CONCURRENCY = Gauge "paceline_concurrency" ["domain"] "Requests of a limit pool that are running upstream";
     NEXT_LAUNCH = Gauge "paceline_next_launch_epoch_seconds" ["domain"] "Unix time of the next planned launch; 0 when nothing waits";

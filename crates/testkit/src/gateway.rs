@@ -22,7 +22,7 @@ pub struct TestGateway {
     gateway: Option<Gateway>,
     address: SocketAddr,
     upstream: String,
-    state: TempDir,
+    state: Arc<TempDir>,
 }
 
 impl TestGateway {
@@ -43,7 +43,19 @@ impl TestGateway {
         configuration: &str,
         env: &[(&str, String)],
     ) -> Result<Self> {
-        let state = tempfile::tempdir()?;
+        Self::start_in(Arc::new(tempfile::tempdir()?), upstream, configuration, env)
+    }
+
+    /// The same, with a folder for its state that may hold what an earlier gateway has left there.
+    ///
+    /// # Errors
+    /// As [`TestGateway::start`].
+    pub fn start_in(
+        state: Arc<TempDir>,
+        upstream: SocketAddr,
+        configuration: &str,
+        env: &[(&str, String)],
+    ) -> Result<Self> {
         let upstream = format!("http://{upstream}/v1");
         let settings = settings(&upstream, configuration, env, &state)?;
         let metrics = Arc::new(Metrics::new("test"));

@@ -3,7 +3,7 @@
 use paceline_admin_api::{LimitState, PoolState, QueueStatus, ThrottleState, WaitingCall};
 
 use super::ask::State;
-use super::estimates;
+use super::{beliefs, estimates};
 use crate::figures::{bar, counted, grouped, per, percent, share, span_ms};
 use crate::table::{Side, Table};
 use crate::terminal::{Style, plain};
@@ -27,6 +27,7 @@ pub(super) fn lines(state: &State, style: Style) -> Vec<String> {
         lines.push(String::new());
         lines.push(pool_line(pool, style));
         lines.extend(limits(pool));
+        lines.extend(beliefs::lines(pool));
         lines.push(format!("  {}", tokens(pool)));
     }
     if !queue.calls.is_empty() {

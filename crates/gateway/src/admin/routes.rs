@@ -153,6 +153,13 @@ fn fill_pool(shared: &Shared, pool: &Pool, snapshot: &DomainSnapshot, now: Times
         if let Some(hit_in) = expected.hit_in {
             gauges.limit_hit_in.of(&labels).set(hit_in.as_secs_f64());
         }
+        if let Some(belief) = &limit.belief {
+            let labels = [name, limit.metric.name(), &window];
+            let foreign = belief.foreign_per_minute as f64;
+            gauges.foreign_per_minute.of(&labels).set(foreign);
+            let confidence = super::beliefs::fraction(belief.kind_confidence_permille);
+            gauges.belief_confidence.of(&labels).set(confidence);
+        }
     }
     gauges
         .concurrency

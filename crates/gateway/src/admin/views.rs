@@ -9,6 +9,7 @@ use paceline_limiter::{
     WaitingView, WindowModel,
 };
 
+use super::beliefs;
 use crate::exchange::milliseconds;
 use crate::pace::{LimitForecast, Pool, PoolForecast, WaitingRequest, forecast};
 use crate::shared::Shared;
@@ -92,8 +93,9 @@ fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
         name: pool.name().to_string(),
         serves: Vec::new(),
         limits: limits
-            .map(|(limit, expected)| limit_state(limit, expected))
+            .map(|(limit, expected)| limit_state(limit, expected, now))
             .collect(),
+        charge: Some(beliefs::charge_state(&snapshot.charge)),
         in_flight: snapshot.in_flight as u64,
         concurrency_max: snapshot.concurrency_max,
         spacing_ms: milliseconds(snapshot.spacing),
@@ -151,7 +153,7 @@ pub(super) fn share(throttle: &ThrottleView) -> f64 {
     throttle.share_ppm as f64 / 1e6
 }
 
-fn limit_state(limit: &LimitView, expected: &LimitForecast) -> LimitState {
+fn limit_state(limit: &LimitView, expected: &LimitForecast, now: Timestamp) -> LimitState {
     LimitState {
         metric: limit.metric.name().to_owned(),
         amount: limit.amount,
@@ -162,6 +164,9 @@ fn limit_state(limit: &LimitView, expected: &LimitForecast) -> LimitState {
         source: source_name(limit.source).to_owned(),
         hit_in_ms: expected.hit_in.map(milliseconds),
         demand_ratio: expected.demand_ratio,
+        belief: limit
+            .belief
+            .map(|belief| beliefs::belief_state(&belief, limit, now)),
     }
 }
 

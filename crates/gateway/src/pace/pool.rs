@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use paceline_limiter::{
-    Binding, Charge, Domain, DomainSettings, DomainSnapshot, Episode, Event, Observation, Outlook,
-    ProviderRefusal, Refusal, Request, Reservation, ReservationId, SettingsError, Settled,
+    Binding, Charge, Domain, DomainSettings, DomainSnapshot, Episode, Event, Memory, Observation,
+    Outlook, ProviderRefusal, Refusal, Request, Reservation, ReservationId, SettingsError, Settled,
     Settlement, Submission, Ticket, Timestamp, WaiterId, WaitingView,
 };
 use paceline_telemetry::{Counter, Metrics};
@@ -243,6 +243,17 @@ impl Pool {
     pub(crate) fn snapshot(&self) -> DomainSnapshot {
         let now = self.clock.now();
         self.state.lock().domain.snapshot(now)
+    }
+
+    /// Takes up what was remembered `age` ago.
+    pub(super) fn recall(self: &Arc<Self>, memory: &Memory, age: Duration) {
+        self.change(|domain, _, now| domain.recall(memory, age, now));
+    }
+
+    /// What is worth remembering.
+    pub(super) fn memory(&self) -> Memory {
+        let now = self.clock.now();
+        self.state.lock().domain.memory(now)
     }
 
     /// How much is asked of the pool.

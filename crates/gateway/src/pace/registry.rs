@@ -15,6 +15,7 @@ use super::convert::domain_settings;
 use super::sharing::{Account, Reading, Together};
 use super::table::Table;
 use crate::clock::Clock;
+use crate::memory::Memory;
 
 /// The most pools held at once. Callers choose keys and models, so the number must be bounded;
 /// beyond it idle pools are dropped.
@@ -23,8 +24,11 @@ const POOLS_MAX: usize = 10_000;
 /// The most pools of one account that are compared with each other.
 const COMPARED_MAX: usize = 32;
 
+/// The longest names of rules and models that are kept over restarts, in bytes.
+const NAME_BYTES_MAX: usize = 256;
+
 /// What tells one limit pool from another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum PoolKey {
     /// Configured limits, a bound on concurrency, or spacing: one pool for everything that the rule takes.
     Configured {
@@ -64,10 +68,20 @@ impl PoolKey {
         matches!(self, Self::Learned { .. })
     }
 
-    fn rule(&self) -> &str {
+    /// The rule's name.
+    pub(crate) fn rule(&self) -> &str {
         match self {
             Self::Configured { rule } | Self::Learned { rule, .. } => rule,
         }
+    }
+
+    /// Whether its names are short enough to be kept; longer ones are made up.
+    pub(crate) fn is_keepable(&self) -> bool {
+        let model = match self {
+            Self::Configured { .. } => "",
+            Self::Learned { model, .. } => model,
+        };
+        self.rule().len() <= NAME_BYTES_MAX && model.len() <= NAME_BYTES_MAX
     }
 
     /// A name for people: no part of a key is in it.
@@ -94,6 +108,8 @@ pub(crate) struct Registry {
     table: RwLock<Table>,
     clock: Clock,
     metrics: Arc<Metrics>,
+    /// What pools knew in an earlier run.
+    memory: Arc<Memory>,
     /// Where the pools' timers run.
     control: Handle,
 }
@@ -105,16 +121,23 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(clock: Clock, metrics: Arc<Metrics>, control: Handle) -> Self {
+    pub(crate) fn new(
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        memory: Arc<Memory>,
+        control: Handle,
+    ) -> Self {
         Self {
             table: RwLock::default(),
             clock,
             metrics,
+            memory,
             control,
         }
     }
 
     /// The pool of a request, made if it is not there yet.
+    /// The pool of `key`, made with what is remembered of it if it is not there yet.
     ///
     /// # Errors
     /// When the limiter refuses the rule's settings; checked settings do not get that far.
@@ -140,6 +163,9 @@ impl Registry {
         table.prune(POOLS_MAX);
         let settings = domain_settings(rule, settings, &self.clock);
         let pool = Arc::new(Pool::new(key.name(), settings, self.clock, &self.metrics)?);
+        if let Some((known, age)) = self.memory.of(key) {
+            pool.recall(&known, age);
+        }
         self.control.spawn(Pool::run_timer(Arc::downgrade(&pool)));
         table.insert(key, &pool);
         Ok(pool)
@@ -238,6 +264,19 @@ impl Registry {
             result = result.and(changed);
         }
         result
+    }
+
+    /// What every pool knows that is worth remembering.
+    pub(crate) fn memories(&self) -> Vec<(PoolKey, paceline_limiter::Memory)> {
+        let pools: Vec<_> = {
+            let table = self.table.read();
+            let homes = table.homes().into_iter();
+            homes
+                .map(|(key, pool)| (key.clone(), Arc::clone(pool)))
+                .collect()
+        };
+        let memories = pools.into_iter().map(|(key, pool)| (key, pool.memory()));
+        memories.collect()
     }
 
     /// All pools, in the order of their names.

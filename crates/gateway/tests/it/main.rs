@@ -6,6 +6,7 @@ mod estimates;
 mod fairness;
 mod faults;
 mod lifecycle;
+mod memory;
 mod pacing;
 mod provider;
 mod refusals;

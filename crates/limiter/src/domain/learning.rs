@@ -330,9 +330,14 @@ impl Domain {
     /// With both calls and tokens limited by configuration there is nothing to probe.
     pub(super) fn end_probe_if_known(&mut self) {
         let tokens = [Metric::Tokens, Metric::InputTokens, Metric::OutputTokens];
-        if self.limits.covers(Metric::Requests)
-            && tokens.iter().any(|metric| self.limits.covers(*metric))
-        {
+        // What is only remembered is still to be confirmed.
+        let configured = |metric: Metric| {
+            let mut states = self.limits.states.iter();
+            states.any(|state| {
+                state.limit.metric == metric && state.source == LimitSource::Configured
+            })
+        };
+        if configured(Metric::Requests) && tokens.into_iter().any(configured) {
             self.gate.end_probe();
         }
     }
@@ -368,9 +373,11 @@ impl Domain {
             return;
         }
         let guard = self.learned_guard();
+        // Told before the first is added: a metric can have limits over several windows.
+        let known = Metric::ALL.map(|metric| self.limits.covers(metric));
         for limit in &memory.limits {
-            let known = self.limits.covers(limit.metric);
-            if known || limit.amount == 0 || limit.window.is_zero() {
+            let is_known = known.get(limit.metric.index()).copied().unwrap_or(true);
+            if is_known || limit.amount == 0 || limit.window.is_zero() {
                 continue;
             }
             let drained = limit.window.as_secs_f64().max(1e-9).recip() * age.as_secs_f64();

@@ -15,6 +15,7 @@ fn state() -> State {
         source: "learned".into(),
         hit_in_ms: Some(12_000),
         demand_ratio: 1.25,
+        belief: None,
     };
     let requests = LimitState {
         metric: "requests".into(),
@@ -31,6 +32,7 @@ fn state() -> State {
                 name: "default".into(),
                 serves: vec![],
                 limits: vec![requests, tokens],
+                charge: None,
                 in_flight: 2,
                 concurrency_max: Some(8),
                 spacing_ms: 250,
