@@ -10,6 +10,9 @@ use crate::terminal::plain;
 /// Columns that a block keeps to.
 const COLUMNS: usize = 80;
 
+/// A space at which no line ends.
+const HELD: &str = "\u{a0}";
+
 /// The lines to print; none while answers have told nothing.
 pub(super) fn lines(pool: &PoolState) -> Vec<String> {
     let believed: Vec<_> = pool
@@ -62,7 +65,7 @@ fn kind(belief: &BeliefState) -> String {
     };
     match (belief.piece, belief.quantum_ms) {
         (Some(piece), Some(quantum)) => {
-            let (piece, quantum) = (grouped(piece), span_ms(quantum));
+            let (piece, quantum) = (grouped(piece), time(quantum));
             format!("{kind}, enforced in pieces of {piece} ({quantum} each)")
         }
         _ => kind,
@@ -77,9 +80,9 @@ fn fixed(belief: &BeliefState) -> String {
     };
     let ends = belief.ends_in_ms.map(|ends| {
         let within = belief.phase_spread_ms.map_or(String::new(), |spread| {
-            format!(" (known to {})", span_ms(spread))
+            format!(" (known to {})", time(spread))
         });
-        format!(", this one ends in {}{within}", span_ms(ends))
+        format!(", this one ends in {}{within}", time(ends))
     });
     format!("fixed windows{opens}{}", ends.unwrap_or_default())
 }
@@ -88,10 +91,10 @@ fn certainty(belief: &BeliefState) -> String {
     let seen = counted(belief.answers, "answer");
     match (&belief.kind, belief.decided_after_answers) {
         (Some(_), Some(after)) => {
-            let sure = percent(belief.kind_confidence);
+            let sure = certain(belief.kind_confidence);
             format!("{sure} sure, told by {after} of {seen}")
         }
-        (Some(_), None) => format!("{} sure, {seen}", percent(belief.kind_confidence)),
+        (Some(_), None) => format!("{} sure, {seen}", certain(belief.kind_confidence)),
         (None, _) if belief.answers == 0 => "no answer yet".to_owned(),
         (None, _) => format!("{seen} did not tell"),
     }
@@ -110,7 +113,7 @@ fn others(belief: &BeliefState) -> String {
 }
 
 fn change(belief: &BeliefState) -> Option<String> {
-    let ago = span_ms(belief.changed_ms_ago?);
+    let ago = time(belief.changed_ms_ago?);
     let why = match (belief.change_reason.as_deref()?, belief.amount_before) {
         ("kind", _) => "the kind was told".to_owned(),
         ("amount", Some(before)) => format!("it was {}", grouped(before)),
@@ -140,12 +143,22 @@ fn charge_words(charge: &ChargeState) -> String {
     }
     words.push(match (charge.confidence, charge.decided_after) {
         (sure, Some(after)) if sure > 0.0 => {
-            format!("{} sure, told by {}", percent(sure), counted(after, "pair")) + " of answers"
+            format!("{} sure, told by {}", certain(sure), counted(after, "pair")) + " of answers"
         }
-        (sure, None) if sure > 0.0 => format!("{} sure", percent(sure)),
+        (sure, None) if sure > 0.0 => format!("{} sure", certain(sure)),
         _ => "assumed until answers tell".to_owned(),
     });
     format!("a request is charged {}", words.join("; "))
+}
+
+/// A time that no line ends in the middle of.
+fn time(milliseconds: u64) -> String {
+    span_ms(milliseconds).replace(' ', HELD)
+}
+
+/// The same of a share.
+fn certain(share: f64) -> String {
+    percent(share).replace(' ', HELD)
 }
 
 /// The words in lines of [`COLUMNS`], the first one indented less than the rest.
@@ -158,7 +171,7 @@ fn wrapped(words: &str) -> Vec<String> {
             lines.push(std::mem::replace(&mut line, "     ".to_owned()));
         }
         line.push(' ');
-        line.push_str(word);
+        line.push_str(&word.replace(HELD, " "));
     }
     lines.push(line);
     lines
@@ -254,8 +267,7 @@ mod tests {
             ..fixed.clone()
         };
         let lines = lines(&pool(vec![belief(), fixed, remembered]));
-        let expected = "\
-  what answers have told:
+        let expected = "  what answers have told:
     60,000 tokens a minute (learned): a bucket, enforced in pieces of 1,000
       (1.0 s each); 99 % sure, told by 12 of 1,234 answers; 45,000 used; 52,000
       let in at most; others use 1,200 a minute, 400 kept free for them; changed
