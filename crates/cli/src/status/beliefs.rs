@@ -264,7 +264,7 @@ mod tests {
             verified: false,
             changed_ms_ago: None,
             change_reason: None,
-            ..fixed.clone()
+            ..fixed
         };
         let lines = lines(&pool(vec![belief(), fixed, remembered]));
         let expected = "  what answers have told:
