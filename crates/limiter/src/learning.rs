@@ -384,7 +384,11 @@ impl LimitState {
             u64::MAX
         };
         if self.window.is_log() {
-            return self.reconcile_log(answer, most);
+            // What the provider has forgotten by then is kept here for one guard longer.
+            let window = nanos(self.limit.window);
+            let forgotten = peak.latest.saturating_add(guard).saturating_sub(window);
+            let kept = self.window.taken_before(forgotten);
+            return self.reconcile_log(answer, most.saturating_add(kept));
         }
         let least = newest.used + flight.sent_after(metric, newest.latest);
         let most = most.max(least);

@@ -143,6 +143,14 @@ impl Window {
         }
     }
 
+    /// Units that were taken before `time` and still count.
+    pub(crate) fn taken_before(&self, time: u64) -> u64 {
+        match self {
+            Self::Sliding(sliding) | Self::Unknown(_, sliding) => sliding.taken_before(time),
+            Self::Bucket(_) | Self::Fixed(_) => 0,
+        }
+    }
+
     /// The provider's present window ends between `earliest` and `latest`.
     pub(crate) fn anchor(&mut self, earliest: u64, latest: u64, now: u64) {
         if let Self::Fixed(fixed) = self {

@@ -142,6 +142,16 @@ impl Sliding {
         self.sum = self.granules.iter().map(|granule| granule.units).sum();
     }
 
+    /// Units that were taken before `time` and still count.
+    pub(crate) fn taken_before(&self, time: u64) -> u64 {
+        let older = self
+            .granules
+            .iter()
+            .take_while(|granule| granule.first < time);
+        let units: u128 = older.map(|granule| granule.units).sum();
+        u64::try_from(units).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn raise_to(&mut self, used: u64, now: u64) {
         self.forget_expired(now);
         let missing = u128::from(used).saturating_sub(self.sum);
