@@ -21,7 +21,7 @@ use crate::time::{Timestamp, nanos};
 const GUARD_STEP_NS: u64 = 25_000_000;
 
 /// A measured guard is at least this part of the one that was set: what was not seen yet can come.
-const GUARD_PART: u32 = 4;
+const GUARD_PART: u32 = 2;
 
 /// Levels that were remembered longer ago than this tell nothing.
 const MEMORY_MAX: Duration = Duration::from_secs(7 * 86_400);
