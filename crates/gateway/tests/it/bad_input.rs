@@ -15,9 +15,9 @@ const QUIET: Duration = Duration::from_millis(700);
 #[tokio::test]
 async fn bodies_that_can_never_be_valid_are_refused_here() -> Result<()> {
     let simulator = provider(vec![]).await?;
-    let gateway = TestGateway::start(simulator.address(), "[server]\nbody_max = \"1MiB\"\n")?;
+    let gateway = TestGateway::start(simulator.address(), "[server]\nbody_max = \"101KiB\"\n")?;
     let deep = format!("{{\"model\":\"m\",\"messages\":{}", "[".repeat(100_000));
-    let large = format!("{{\"model\":\"m\",\"x\":\"{}\"}}", "x".repeat(2 << 20));
+    let large = format!("{{\"model\":\"m\",\"x\":\"{}\"}}", "x".repeat(102 << 10));
     let cases: [(&[u8], u16); 14] = [
         (b"", 400),
         (b"{", 400),
