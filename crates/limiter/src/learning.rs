@@ -390,7 +390,8 @@ impl LimitState {
             let kept = self.window.taken_before(forgotten);
             return self.reconcile_log(answer, most.saturating_add(kept));
         }
-        let least = newest.used + flight.sent_after(metric, newest.latest);
+        let sent = flight.sent_after(metric, newest.latest);
+        let least = newest.used.saturating_add(sent);
         let most = most.max(least);
         let before = self.window.used(now);
         // Where nothing bounds it, how far the provider is ahead may be blurred by any amount.

@@ -97,14 +97,14 @@ impl Flight {
         self.since(since)
             .filter(|sent| sent.open)
             .map(|sent| sent.charge.get(metric))
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 
     /// Units of `metric` that were sent after `since`: no figure made up before counts them.
     pub(crate) fn sent_after(&self, metric: Metric, since: u64) -> u64 {
         self.since(since.saturating_add(1))
             .map(|sent| sent.charge.get(metric))
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 
     /// Units of `metric` that were sent within `spread` of `time`: these may have overtaken each
@@ -113,7 +113,7 @@ impl Flight {
         self.since(time.saturating_sub(spread))
             .filter(|sent| sent.at <= time.saturating_add(spread))
             .map(|sent| sent.charge.get(metric))
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 
     fn since(&self, since: u64) -> impl Iterator<Item = &Sent> {

@@ -414,3 +414,27 @@ fn a_penalty_counts_on_top_of_what_is_used() {
     );
     assert_eq!(used(&domain, 0), 1_200, "overload is not quota");
 }
+
+#[test]
+fn charges_that_nobody_can_pay_do_not_overflow_what_is_counted() {
+    let mut domain = probing(4);
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        if let Submission::Admitted(reservation) =
+            domain.submit(request(1, tokens(u64::MAX)), at(0))
+        {
+            sent.push(reservation);
+        }
+    }
+    assert_eq!(sent.len(), 3);
+    for (index, reservation) in (1..).zip(sent) {
+        let observation = Observation {
+            as_of: at(0),
+            reservation: Some(reservation.id),
+            ..observed(1_000, 900, 6_000)
+        };
+        domain.observe(observation, at(index * SECOND));
+    }
+    let view = domain.snapshot(at(4 * SECOND)).limits[0];
+    assert!(view.used >= 1_000, "what is under way may still count");
+}
