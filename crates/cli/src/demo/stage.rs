@@ -55,11 +55,11 @@ impl Limits {
     }
 
     /// The most that the provider may refuse behind the gateway. That a limit is enforced in pieces
-    /// only shows by refusals: three for each of the two limits, and as many on a busy machine.
+    /// only shows by refusals: three for each of the two limits.
     pub(super) const fn refusals_max(self) -> u64 {
         match self {
             Self::Configured => 0,
-            Self::Learned => 12,
+            Self::Learned => 6,
         }
     }
 }

@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn refusals_behind_the_gateway_are_said_plainly() {
         let mut over = report(53);
-        for (refused, held, said) in [(2, true, "a refusal told"), (13, false, "should not be")] {
+        for (refused, held, said) in [(2, true, "a refusal told"), (7, false, "should not be")] {
             over.standings[2].score.refused_429 = refused;
             let verdict = super::Verdict::on(over.limits, &over.standings);
             assert_eq!(verdict.held, held);
