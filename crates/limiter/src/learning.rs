@@ -239,7 +239,6 @@ impl LimitState {
         let corrected = self.reconcile(answer, own, flight, spread);
         self.reserve = self
             .reserve_for_others(situation.debt, now)
-            .max(situation.debt)
             .min(self.reserve_max());
         Learned {
             costs: (before.amount, before.window) != (self.limit.amount, self.limit.window),
@@ -414,6 +413,9 @@ impl LimitState {
         if changed {
             self.learner.drift.apply(step, mark.is_some(), now);
         }
+        if flight.is_quiet() {
+            self.learner.drift.settle(now);
+        }
         changed
     }
 
@@ -461,10 +463,10 @@ impl LimitState {
         } else {
             whole(others * self.learner.capacity.answer_seconds())
         };
-        if matches!(self.window, Window::Bucket(_)) || debt > 0 || untold > 0 {
-            drift.largest_surprise(now).saturating_add(untold)
+        if matches!(self.window, Window::Bucket(_)) || untold > 0 {
+            drift.largest_surprise(now).saturating_add(untold).max(debt)
         } else {
-            0
+            debt
         }
     }
 

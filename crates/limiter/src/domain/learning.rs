@@ -125,9 +125,19 @@ impl Domain {
             outstanding: self.outstanding(metric),
             next_serial: self.reservations.next_serial(),
             guard: self.learned_guard(),
-            debt: self.debts.get(metric),
+            debt: self.debt_expected(metric),
             charges_known: metric != Metric::Tokens || self.charges.is_settled(),
             sibling: self.kind_of_siblings(metric),
+        }
+    }
+
+    /// The most that one more settlement may add to what is used.
+    fn debt_expected(&self, metric: Metric) -> u64 {
+        let refunds = |formula: ChargeFormula| formula.refunds;
+        if self.charges.believed().is_some_and(refunds) {
+            self.debts.get(metric)
+        } else {
+            0
         }
     }
 

@@ -76,6 +76,8 @@ pub(crate) struct Drift {
     history: VecDeque<(u64, i64)>,
     /// The largest recent upward corrections, and when.
     surprises: VecDeque<(u64, u64)>,
+    /// When nothing was under way last, with `foreign` then: until there, nothing was blurred.
+    certain: (u64, i64),
 }
 
 impl Drift {
@@ -182,13 +184,35 @@ impl Drift {
         self.points.retain(|point| is_current(point.sent));
         if self.points.is_empty() && before > 0 {
             self.ahead.clear();
+            self.doubt();
         }
+    }
+
+    /// Nothing is under way: what the provider counts is exactly what is known.
+    pub(crate) const fn settle(&mut self, now: u64) {
+        self.certain = (now, self.foreign);
+    }
+
+    /// What was put down to others while requests were under way would have been corrected by their
+    /// answers, and is not any more.
+    fn doubt(&mut self) {
+        let (at, foreign) = self.certain;
+        self.foreign = foreign;
+        self.history.retain(|(time, _)| *time <= at);
+        self.surprises.retain(|(time, _)| *time <= at);
     }
 
     /// What was counted before now is counted in another way.
     pub(crate) fn restart(&mut self) {
         self.points.clear();
         self.ahead.clear();
+        self.forget_others();
+    }
+
+    /// What was put down to others can have been our own requests, counted wrongly.
+    pub(crate) fn forget_others(&mut self) {
+        self.history.clear();
+        self.surprises.clear();
     }
 
     fn note(&mut self, now: u64) {

@@ -585,12 +585,12 @@ fn a_bucket_is_found_out_and_used() {
 
 #[test]
 fn a_fixed_window_is_found_out_and_used() {
-    is_found_out(Rule::Fixed, WindowKind::Fixed, 1, 0.94);
+    is_found_out(Rule::Fixed, WindowKind::Fixed, 1, 0.97);
 }
 
 #[test]
 fn a_window_from_first_use_is_found_out_and_used() {
-    is_found_out(Rule::FirstUse, WindowKind::Fixed, 1, 0.94);
+    is_found_out(Rule::FirstUse, WindowKind::Fixed, 1, 0.97);
 }
 
 #[test]
