@@ -44,8 +44,6 @@ pub struct Domain {
     /// Whether answers are compared with what was sent: since the first that told of a limit, or
     /// from the start where limits are to be found out.
     learning: bool,
-    /// When a reservation was last settled.
-    settled_at: u64,
     /// The largest recent charge on top of a reservation.
     debts: Charge,
     totals: Totals,
@@ -84,7 +82,6 @@ impl Domain {
             delay: DelaySpread::default(),
             flight: Flight::default(),
             learning: settings.probe_concurrency.is_some(),
-            settled_at: 0,
             debts: Charge::ZERO,
             totals: Totals::default(),
             plan: Plan::default(),

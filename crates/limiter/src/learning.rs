@@ -26,7 +26,7 @@ use crate::window::Window;
 use answer::{Answer, Mark};
 use brim::Brim;
 use capacity::{Capacity, FIRST_NS, Trust, capacity_shown};
-use drift::{Drift, Pace, Peak, blur_ns};
+use drift::{Drift, Pace, blur_ns};
 use flight::Flight;
 use kind::{Kind, KindEvidence};
 
@@ -110,11 +110,6 @@ impl Learner {
     pub(crate) fn window_end(&self, now: u64) -> Option<(u64, u64)> {
         let fixed = self.kind == Some(Kind::Fixed);
         self.evidence.phase().end(now).filter(|_| fixed)
-    }
-
-    /// The answer after which the provider had seen the most, drained since at `per_ns`.
-    pub(crate) fn peak(&self, per_ns: f64, now: u64) -> Option<Peak> {
-        self.drift.peak(per_ns, now)
     }
 
     /// The kind of window that is believed.

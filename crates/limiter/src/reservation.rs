@@ -3,7 +3,6 @@
 use crate::charge::{Charge, METRICS};
 use crate::formula::ChargeParts;
 use crate::learning::answer::Mark;
-use crate::learning::charges::Sums;
 use crate::queue::Account;
 use crate::slab::{Key, NONE, Slab};
 
@@ -17,14 +16,7 @@ pub(crate) struct Open {
     /// What was counted by metric after it, where answers are compared with that.
     pub(crate) marks: Option<Box<[Mark; METRICS]>>,
     /// What its token charge was made from.
-    pub(crate) sizing: Option<Box<Sizing>>,
-}
-
-/// The size of a request, and the sums of charges up to it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sizing {
-    pub(crate) parts: ChargeParts,
-    pub(crate) sums: Sums,
+    pub(crate) parts: Option<ChargeParts>,
 }
 
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::queue::{Account, Arrival};
 use crate::request::{
     Event, Refusal, Request, Reservation, ReservationId, Submission, Ticket, WaiterId,
 };
-use crate::reservation::{Open, Sizing};
+use crate::reservation::Open;
 use crate::slab::Key;
 use crate::time::Timestamp;
 
@@ -239,10 +239,9 @@ impl Domain {
         self.limits.take(&charge, now);
         self.gate.launch(&charge, &self.limits, now);
         self.totals.open(charge);
-        let sizing = parts.map(|parts| {
-            let sums = self.charges.admit(&parts);
-            Box::new(Sizing { parts, sums })
-        });
+        if let Some(parts) = &parts {
+            self.charges.admit(parts, now);
+        }
         let key = self.reservations.open(Open {
             charge,
             taken_at: now,
@@ -252,7 +251,7 @@ impl Domain {
             } else {
                 None
             },
-            sizing,
+            parts,
         });
         if self.learning {
             self.flight.send(key.serial, charge, now);

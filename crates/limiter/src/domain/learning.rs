@@ -8,7 +8,6 @@ use crate::charge::{Charge, Metric};
 use crate::formula::{ChargeFormula, ChargeParts, Combine};
 use crate::learning::answer::Answer;
 use crate::learning::charges::{Charges, Count};
-use crate::learning::drift::Peak;
 use crate::learning::kind::Kind;
 use crate::learning::{Own, Situation, first_seen, permille, tells_window, window_that_fits};
 use crate::limits::LimitState;
@@ -174,54 +173,75 @@ impl Domain {
         let (Some(open), Some(state)) = (open, self.limits.states.get(index)) else {
             return false;
         };
-        let (Some(sizing), Some(kind)) = (&open.sizing, state.learner.kind()) else {
+        let (Some(parts), Some(kind)) = (&open.parts, state.learner.kind()) else {
             return false;
         };
-        let limit = &state.limit;
-        let drain_per_ns = match kind {
-            Kind::Bucket => per_ns(limit.amount, nanos(limit.window)),
+        match kind {
+            Kind::Bucket => {}
             Kind::Fixed if open.taken_at < state.opened(answer.now) => return false,
-            Kind::Fixed => 0.0,
+            Kind::Fixed => {}
             // What expires of a sliding window would have to be known by formula.
-            Kind::Sliding if answer.now.saturating_sub(self.started) >= nanos(limit.window) => {
+            Kind::Sliding
+                if answer.now.saturating_sub(self.started) >= nanos(state.limit.window) =>
+            {
                 return false;
             }
-            Kind::Sliding => 0.0,
+            Kind::Sliding => {}
+        }
+        self.charges.open(state.opened(answer.now));
+        let tokens = open.charge.get(Metric::Tokens);
+        let count = self.count(answer, state, open.taken_at, tokens);
+        self.charges.observe(&count, parts)
+    }
+
+    /// What the provider counted of tokens when it admitted the request that was sent at `sent`.
+    fn count(&self, answer: &Answer, state: &LimitState, sent: u64, tokens: u64) -> Count {
+        let window = state.limit.window.as_secs_f64().max(1e-9);
+        let pace = float(state.limit.amount) / window;
+        // With the time that the provider worked taken off, what is left of the time to an answer
+        // is the way there and back; without it, the figure can be as old as the request.
+        let told = answer.latest < answer.now;
+        let measured = self.delay.guard().filter(|_| told).map(nanos);
+        let spread = measured.unwrap_or_else(|| answer.now.saturating_sub(sent));
+        let (ends_from, ends_to) = if told {
+            let from = answer.latest.saturating_sub(spread).max(sent);
+            (from, answer.latest.saturating_add(spread))
+        } else {
+            (sent, answer.now)
         };
-        let opened = state.opened(answer.now);
-        self.charges.retain(|at| at >= opened);
-        let spread = nanos(self.learned_guard());
-        let peak = state.learner.peak(drain_per_ns, answer.now);
-        let quiet = |peak: &Peak| self.flight.is_quiet() && self.settled_at < peak.sent;
-        let drains = |nanos: u64| drain_per_ns * float(nanos);
-        let (count, sums) = match peak.filter(quiet) {
-            // Everything is answered: the provider has counted all there is, in whatever order.
-            Some(peak) => (
-                Count {
-                    used: peak.used,
-                    at: answer.now,
-                    drain_per_ns,
-                    blur: drains(spread),
-                    exact: true,
-                },
-                *self.charges.sums(),
-            ),
-            None => {
-                let around = self
-                    .flight
-                    .sent_around(Metric::Tokens, open.taken_at, spread);
-                let count = Count {
-                    used: answer.used,
-                    at: open.taken_at,
-                    drain_per_ns,
-                    blur: drains(spread) + float(around),
-                    exact: false,
-                };
-                (count, sizing.sums)
-            }
+        let made_at = if told {
+            sent.midpoint(answer.latest)
+        } else {
+            sent
         };
-        let single = self.charges.observe_single(&sizing.parts, answer.used);
-        self.charges.observe(&count, &sums) || single
+        // Others took the usual time to get there: one that was slow is counted after some that
+        // were sent later.
+        let usual = self.delay.usual().filter(|_| told);
+        let sent_until = usual.map_or(sent, |usual| made_at.saturating_sub(usual / 2));
+        let drains = state.learner.kind() == Some(Kind::Bucket);
+        let around = self.flight.sent_around(Metric::Tokens, sent_until, spread);
+        Count {
+            used: answer.used,
+            grain: answer.grain,
+            sent,
+            made_at,
+            sent_until,
+            is_timed: told,
+            ends_from,
+            ends_to,
+            drains,
+            pace,
+            blur: if drains {
+                pace * float(spread) / 1e9
+            } else {
+                0.0
+            },
+            around: if sent.abs_diff(sent_until) <= spread {
+                around.saturating_sub(tokens)
+            } else {
+                around
+            },
+        }
     }
 
     /// What the provider charges for a request of this size, as far as that is known. The charge
@@ -409,10 +429,6 @@ fn own_of(open: &Open, metric: Metric) -> Option<Own> {
         mark: *mark,
         charge: open.charge.get(metric),
     })
-}
-
-fn per_ns(amount: u64, window: u64) -> f64 {
-    float(amount) / float(window.max(1))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "units and times for estimates")]

@@ -30,8 +30,7 @@ impl Domain {
             self.gate.not_let_in(&open.charge, open.taken_at);
         }
         self.totals.settlements += 1;
-        self.settled_at = now;
-        let learned = self.charged_by_formula(&open, &settlement);
+        let learned = self.charged_by_formula(&open, &settlement, now);
         let charged = settlement.charged.or(learned).unwrap_or(open.charge);
         let refunded = open.charge.saturating_sub(charged);
         let debt = charged.saturating_sub(open.charge);
@@ -60,8 +59,8 @@ impl Domain {
         };
         self.totals.abandoned += 1;
         self.flight.answered(id.0.serial);
-        if let Some(sizing) = &open.sizing {
-            self.charges.undo(&sizing.parts);
+        if let Some(parts) = &open.parts {
+            self.charges.undo(parts, now);
         }
         self.totals.close(open.charge, open.charge, Charge::ZERO);
         let taken = Taken {
@@ -78,18 +77,28 @@ impl Domain {
     }
 
     /// What the provider is believed to have charged in the end, and a lesson from it.
-    fn charged_by_formula(&mut self, open: &Open, settlement: &Settlement) -> Option<Charge> {
-        let parts = open.sizing.as_ref()?.parts;
+    fn charged_by_formula(
+        &mut self,
+        open: &Open,
+        settlement: &Settlement,
+        now: u64,
+    ) -> Option<Charge> {
+        let parts = open.parts.as_ref()?;
         let tokens = open.charge.get(Metric::Tokens);
-        match settlement.outcome {
-            Outcome::Failed => self.charges.fail(tokens),
-            Outcome::Refused => self.charges.undo(&parts),
-            Outcome::Success => {}
-        }
-        if let Some(actual) = &settlement.actual {
-            self.charges.settle(&parts, actual);
+        let failed = settlement.outcome == Outcome::Failed;
+        match (settlement.outcome, &settlement.actual) {
+            (Outcome::Refused, _) => self.charges.undo(parts, now),
+            (Outcome::Failed, _) => self.charges.settle(parts, None, open.taken_at, now),
+            (Outcome::Success, None) => {}
+            (Outcome::Success, actual) => {
+                self.charges
+                    .settle(parts, actual.as_ref(), open.taken_at, now);
+            }
         }
         match (self.charges.believed(), settlement.actual) {
+            (Some(formula), _) if failed && formula.failures_free => {
+                Some(open.charge.with(Metric::Tokens, 0))
+            }
             (Some(formula), Some(actual)) if formula.refunds => {
                 let charged = actual.charged(formula.combine);
                 let debt = charged.saturating_sub(tokens);

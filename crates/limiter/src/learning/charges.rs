@@ -1,33 +1,35 @@
 //! Which formula a provider charges by.
 //!
-//! Between two answers the provider's count moves by what our requests in between were charged,
-//! by what has drained, and by what others took, which is never less than nothing. The sums that
-//! each formula would have charged are kept side by side. A formula that would have charged more
-//! than the count moved cannot be true. Of those that can, the one that charges most is believed:
-//! it errs on the side of less room, and the count itself makes good what it errs by.
+//! From one answer to the next the provider's count moves by what our requests in between were
+//! charged, by what was given back for those that ended, by what has drained, and by what others
+//! took, which is never less than nothing. Each formula foretells the next count, and the one that
+//! does so best is the likeliest. It is forecast by forecast that they are told apart: two formulas
+//! that refund charge the same in the end, and differ only in what is under way.
+//!
+//! A formula that is too cheap leads to refusals, and one that is too dear only to some delay, which
+//! the count itself makes good. So the dearest is believed unless a cheaper one is far likelier.
 
-use crate::formula::{ActualTokens, ChargeFormula, ChargeParts, Combine};
+mod record;
+mod sums;
 
-/// How quickly old evidence fades, per answer.
-const FADE: f64 = 0.98;
+use crate::formula::{ActualTokens, ChargeFormula, ChargeParts};
+use record::{Failures, Gain, Record, Span, Track};
+use sums::{ByForm, Candidate, Ends, FORMULAS, Log, Sums, charges, float};
 
 /// A count may be this much too low without a formula being wrong: it is rounded.
 const ROUNDING: f64 = 3.0;
 
-/// And by this part of what was charged: what is compared is not all there is.
-const BLUR: f64 = 0.03;
+/// How much likelier a cheaper formula must be to be believed, as the exponent of e.
+const CHEAPER: f64 = 6.0;
 
-/// Answers whose count is less than a formula charges for their request alone make it impossible.
-const SINGLES: f64 = 1.5;
+/// And to remain so.
+const STILL_CHEAPER: f64 = 3.0;
 
-/// Pairs of answers before a formula that refunds is believed.
-const REFUND_PAIRS_MIN: u64 = 2;
+/// How much likelier a remembered formula is taken to be from the start.
+const RECALLED: f64 = 6.0;
 
-/// Pairs of answers before a cheaper formula is preferred to one that is possible too.
-const BETTER_PAIRS_MIN: u64 = 16;
-
-/// And it must leave less than this part of the other's misses.
-const BETTER_LEFT: f64 = 0.2;
+/// How sure a remembered formula is until answers have confirmed it.
+const RECALLED_CONFIDENCE: f64 = 0.5;
 
 /// Pairs of exact answers before another coefficient of the input is considered.
 const SCALE_PAIRS_MIN: u64 = 6;
@@ -35,375 +37,356 @@ const SCALE_PAIRS_MIN: u64 = 6;
 /// Another coefficient must leave less than this part of the misses of every plain formula.
 const SCALE_LEFT: f64 = 0.1;
 
-/// Pairs of answers before a formula is relied on.
-const PAIRS_MIN: u64 = 6;
+/// Answers before a formula is relied on: none is believed that is cheaper than they allow.
+const ANSWERS_MIN: u64 = 6;
 
-/// Answers are compared whose figures may be off by at most this part of what lies between them.
-const BLUR_MAX: f64 = 0.1;
+/// Counts are compared whose errors are, squared, at most this many times the square of what one
+/// request is charged for each request between them. Where requests overtake each other by the
+/// hundred, a formula that is too cheap foretells better than the true one: it takes part of what
+/// we sent for the use of others, which does not jump about as what we sent seems to.
+const NOISE_MAX: f64 = 1_500.0;
 
-/// Failed requests before it is decided whether they are charged.
-const FAILURES_MIN: u32 = 3;
+/// Errors that may lie anywhere up to a bound have this part of its square.
+const EVENLY: f64 = 1.0 / 12.0;
 
-/// The formulas: how they combine, and whether they refund.
-const FORMULAS: usize = 6;
-
-/// Sums since the start over all requests sent, in tokens.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sums {
-    /// What each formula would have charged by now, refunds taken off.
-    charged: [f64; FORMULAS],
-    /// How much each would have charged more with a coefficient of the input larger by 1.
-    per_coefficient: [f64; 3],
-    /// Charges of requests that failed.
-    failed: f64,
-    requests: u64,
-}
-
-fn formulas() -> impl Iterator<Item = (usize, usize, Combine, bool)> {
-    Combine::ALL
-        .into_iter()
-        .enumerate()
-        .flat_map(|(form, combine)| {
-            [false, true].map(|refunds| (form * 2 + usize::from(refunds), form, combine, refunds))
-        })
-}
-
-impl Sums {
-    fn admit(&mut self, parts: &ChargeParts) {
-        for (index, form, combine, _) in formulas() {
-            self.charged[index] += float(plain(combine).tokens(parts));
-            if index % 2 == 0 {
-                self.per_coefficient[form] += float(match combine {
-                    Combine::Max if parts.input < parts.output_max => 0,
-                    _ => parts.input,
-                });
-            }
-        }
-        self.requests += 1;
-    }
-
-    fn undo(&mut self, parts: &ChargeParts) {
-        for (index, _, combine, _) in formulas() {
-            self.charged[index] -= float(plain(combine).tokens(parts));
-        }
-    }
-
-    fn settle(&mut self, parts: &ChargeParts, actual: &ActualTokens) {
-        for (index, _, combine, refunds) in formulas() {
-            if refunds {
-                let charged = float(plain(combine).tokens(parts));
-                self.charged[index] += float(actual.charged(combine)) - charged;
-            }
-        }
-    }
-
-    fn fail(&mut self, charged: u64) {
-        self.failed += float(charged);
-    }
-}
-
-/// One formula's record.
-#[derive(Clone, Copy, Debug, Default)]
-struct Record {
-    /// What it would have charged and by how much the count moved less than that, fading.
-    charged: f64,
-    excess: f64,
-    /// Squares of its misses, and misses times seconds, fading.
-    missed: f64,
-    by_time: f64,
-    /// Answers whose whole count was less than it charges for their request alone, fading.
-    singles: f64,
-    /// Fading sums over pairs of exact answers.
-    squares: f64,
-    by_input: f64,
-    input_squares: f64,
-}
-
-impl Record {
-    /// What is left of its misses when others are taken to use a constant rate.
-    fn left(&self, time_squares: f64) -> f64 {
-        if self.by_time <= 0.0 || time_squares <= 0.0 {
-            return self.missed;
-        }
-        (self.missed - self.by_time * self.by_time / time_squares).max(0.0)
-    }
-
-    /// Whether the count has not moved less than the formula charges.
-    fn is_possible(&self, blur: f64) -> bool {
-        let slack = ROUNDING + blur + BLUR * self.charged;
-        self.singles < SINGLES && self.excess <= slack
-    }
-}
-
-/// The provider's count at one answer.
+/// The provider's count at the latest answer.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
-    used: f64,
-    at: u64,
+    made_at: u64,
+    sent_until: u64,
     sums: Sums,
-    blur: f64,
+    ends: Ends,
     exact: bool,
-}
-
-/// How two answers can be compared.
-#[derive(Clone, Copy, Debug)]
-struct Pair {
-    /// Nothing was under way at either.
-    exact: bool,
-    /// By how much their counts may be off.
-    blur: f64,
-    /// The time between them, as far as others can have used it.
-    seconds: f64,
-}
-
-/// What is known of the charge formula.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Charges {
-    sums: Sums,
-    anchor: Option<Anchor>,
-    records: [Record; FORMULAS],
-    time_squares: f64,
-    /// How much the ends of chains of pairs are blurred.
-    blur: f64,
-    moved: f64,
-    explained: f64,
-    pairs: u64,
-    exact_pairs: u64,
-    failed_misses: f64,
-    failed_squares: f64,
-    failures: u32,
-    believed: Option<ChargeFormula>,
-    /// Pairs of answers it took to believe the present formula.
-    pub(crate) decided_after: Option<u64>,
+    track: Track,
 }
 
 /// The provider's count after an answered request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Count {
     pub(crate) used: u64,
-    /// When it was that.
-    pub(crate) at: u64,
-    /// Units that drain per nanosecond; 0 for windows that do not drain.
-    pub(crate) drain_per_ns: f64,
-    /// By how much the count may be off because requests overtook each other.
+    /// How finely it is told.
+    pub(crate) grain: u64,
+    /// When the request was sent.
+    pub(crate) sent: u64,
+    /// When the count was made up, as far as that can be told.
+    pub(crate) made_at: u64,
+    /// It holds the requests sent until here, give or take those `around`.
+    pub(crate) sent_until: u64,
+    /// It holds the ends of requests seen until here for certain ...
+    pub(crate) ends_from: u64,
+    /// ... and none seen after.
+    pub(crate) ends_to: u64,
+    /// Whether the level drains evenly, down to nothing.
+    pub(crate) drains: bool,
+    /// Units per second that the limit allows.
+    pub(crate) pace: f64,
+    /// By how much it may be off because of the time at which it was made up, in units.
     pub(crate) blur: f64,
-    /// Whether nothing was under way, so that nothing can have overtaken anything.
-    pub(crate) exact: bool,
+    /// Whether it is told how long the provider worked on the request.
+    pub(crate) is_timed: bool,
+    /// Units of other requests that may have overtaken this one, or been overtaken by it.
+    pub(crate) around: u64,
+}
+
+/// What one answer tells, and how exactly.
+struct Reading<'c> {
+    count: &'c Count,
+    sums: Sums,
+    ends: Ends,
+    /// What each way to combine charges for the request itself.
+    own: ByForm,
+    exact: bool,
+    /// The square of the error of the count.
+    noise: f64,
+}
+
+/// What is known of the charge formula.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Charges {
+    sums: Log<Sums>,
+    ends: Log<Ends>,
+    anchor: Option<Anchor>,
+    records: [Record; FORMULAS],
+    failures: Failures,
+    /// Answers that could tell of it.
+    answers: u64,
+    pairs: u64,
+    exact_pairs: u64,
+    /// Requests that were sent before belong to a window that is over: no refund of theirs counts.
+    opened: u64,
+    believed: Option<ChargeFormula>,
+    recalled: bool,
+    /// Pairs of answers it took to believe the present formula.
+    pub(crate) decided_after: Option<u64>,
 }
 
 impl Charges {
-    /// A formula as it was remembered.
+    /// A formula as it was remembered: others have to be likelier than it was to be believed.
     pub(crate) fn recalled(formula: ChargeFormula) -> Self {
-        Self {
+        let mut charges = Self {
             believed: Some(formula),
+            recalled: true,
             ..Self::default()
-        }
-    }
-
-    /// Notes a request that is sent; its sums, to be given back with its answer.
-    pub(crate) fn admit(&mut self, parts: &ChargeParts) -> Sums {
-        self.sums.admit(parts);
-        self.sums
-    }
-
-    /// A request that was noted was never sent.
-    pub(crate) fn undo(&mut self, parts: &ChargeParts) {
-        self.sums.undo(parts);
-    }
-
-    /// Notes the end of a request.
-    pub(crate) fn settle(&mut self, parts: &ChargeParts, actual: &ActualTokens) {
-        self.sums.settle(parts, actual);
-    }
-
-    /// Notes a request that failed after it was sent.
-    pub(crate) fn fail(&mut self, charged: u64) {
-        self.sums.fail(charged);
-        self.failures += 1;
-    }
-
-    /// Forgets a count that later ones cannot be compared with.
-    pub(crate) fn retain(&mut self, is_comparable: impl Fn(u64) -> bool) {
-        self.anchor = self.anchor.filter(|anchor| is_comparable(anchor.at));
-    }
-
-    /// Takes in the provider's count after a request whose sums were `sums`; `true` if another
-    /// formula is believed now.
-    pub(crate) fn observe(&mut self, count: &Count, sums: &Sums) -> bool {
-        let used = float(count.used);
-        let next = Anchor {
-            used,
-            at: count.at,
-            sums: *sums,
-            blur: count.blur,
-            exact: count.exact,
         };
-        let Some(anchor) = self.anchor else {
-            self.anchor = Some(next);
-            return false;
-        };
-        let apart = count.at.saturating_sub(anchor.at);
-        let exact = count.exact && anchor.exact;
-        let blur = count.blur.max(anchor.blur);
-        let charged = sums.charged[0] - anchor.sums.charged[0];
-        // Over a longer time those that overtook each other at either end matter less.
-        if sums.requests <= anchor.sums.requests || !(exact || blur <= charged * BLUR_MAX) {
-            return false;
-        }
-        self.anchor = Some(next);
-        let elapsed = float(apart);
-        let left = anchor.used - elapsed * count.drain_per_ns;
-        // Near empty, what is left depends on the very error that is to be measured.
-        if left > blur {
-            let pair = Pair {
-                exact,
-                blur,
-                seconds: elapsed / 1e9,
-            };
-            self.compare(used - left, &anchor.sums, sums, &pair);
-        } else if sums.requests == anchor.sums.requests + 1 {
-            // Everything had drained: this one request is all there is.
-            let pair = Pair {
-                exact: true,
-                blur: 0.0,
-                seconds: 0.0,
-            };
-            self.compare(used, &anchor.sums, sums, &pair);
-        } else {
-            return false;
-        }
-        self.decide()
-    }
-
-    /// Takes in the count right after a request of this size, which holds at least its charge.
-    pub(crate) fn observe_single(&mut self, parts: &ChargeParts, used: u64) -> bool {
-        let mut told = false;
-        for (index, _, combine, _) in formulas() {
-            let record = &mut self.records[index];
-            let charged = float(plain(combine).tokens(parts));
-            let too_much = charged > float(used) + ROUNDING;
-            record.singles = record.singles * FADE + f64::from(u8::from(too_much));
-            told |= too_much;
-        }
-        told && self.decide()
-    }
-
-    fn compare(&mut self, moved: f64, before: &Sums, after: &Sums, pair: &Pair) {
-        let Pair {
-            exact,
-            blur,
-            seconds,
-        } = *pair;
-        self.time_squares = self.time_squares * FADE + seconds * seconds;
-        self.pairs += 1;
-        self.exact_pairs += u64::from(exact);
-        // Of a chain of pairs only the two ends are blurred.
-        self.blur = (self.blur * FADE).max(blur);
-        for (index, form, ..) in formulas() {
-            let charged = after.charged[index] - before.charged[index];
-            let record = &mut self.records[index];
-            record.charged = record.charged * FADE + charged;
-            record.excess = record.excess * FADE + charged - moved;
-            record.missed = record.missed * FADE + (moved - charged) * (moved - charged);
-            record.by_time = record.by_time * FADE + (moved - charged) * seconds;
-            if exact {
-                let miss = moved - charged;
-                let input = after.per_coefficient[form] - before.per_coefficient[form];
-                record.squares = record.squares * FADE + miss * miss;
-                record.by_input = record.by_input * FADE + miss * input;
-                record.input_squares = record.input_squares * FADE + input * input;
+        for candidate in Candidate::all() {
+            if !is_of(&candidate, &formula) {
+                charges.records[candidate.index].cost = RECALLED;
             }
         }
-        let Some(index) = self.index_of_believed() else {
-            return;
-        };
-        let charged = after.charged[index] - before.charged[index];
-        self.moved = self.moved * FADE + moved;
-        self.explained = self.explained * FADE + charged.min(moved) - (charged - moved).max(0.0);
-        let failed = after.failed - before.failed;
-        if failed > 0.0 {
-            self.failed_misses += (moved - charged) * failed;
-            self.failed_squares += failed * failed;
-        }
+        charges
     }
 
-    fn index_of_believed(&self) -> Option<usize> {
-        let believed = self.believed?;
-        formulas()
-            .find(|(_, _, combine, refunds)| {
-                (*combine, *refunds) == (believed.combine, believed.refunds)
-            })
-            .map(|(index, ..)| index)
+    /// Notes a request that is sent.
+    pub(crate) fn admit(&mut self, parts: &ChargeParts, now: u64) {
+        let mut sums = self.sums.latest();
+        sums.admit(parts);
+        self.sums.push(now, sums);
+    }
+
+    /// A request that was noted was not charged: it was refused, or never sent.
+    pub(crate) fn undo(&mut self, parts: &ChargeParts, now: u64) {
+        self.end(now, |ends| ends.undo(parts));
+    }
+
+    /// Notes the end of a request sent at `sent`: what it turned out to use, or `None`: it failed.
+    pub(crate) fn settle(
+        &mut self,
+        parts: &ChargeParts,
+        actual: Option<&ActualTokens>,
+        sent: u64,
+        now: u64,
+    ) {
+        if sent < self.opened {
+            return;
+        }
+        self.end(now, |ends| match actual {
+            Some(actual) => ends.settle(parts, actual),
+            None => ends.fail(parts),
+        });
+    }
+
+    fn end(&mut self, now: u64, note: impl FnOnce(&mut Ends)) {
+        let mut ends = self.ends.latest();
+        note(&mut ends);
+        self.ends.push(now, ends);
+    }
+
+    /// A window has opened: counts from before cannot be compared with later ones.
+    pub(crate) fn open(&mut self, opened: u64) {
+        self.opened = opened;
+        self.anchor = self.anchor.filter(|anchor| anchor.sent_until >= opened);
+    }
+
+    /// Takes in the provider's count after a request of this size; `true` if another formula is
+    /// believed now.
+    pub(crate) fn observe(&mut self, count: &Count, parts: &ChargeParts) -> bool {
+        self.answers += 1;
+        let single = self.observe_single(count, parts);
+        let told = self.read(count, parts).is_some_and(|reading| {
+            let before = self.anchor;
+            match before {
+                Some(anchor) if anchor.sent_until >= count.sent_until => false,
+                Some(anchor) if !reading.is_clear_after(&anchor) => false,
+                Some(anchor) => self.compare(&anchor, &reading),
+                None => {
+                    self.start(&reading);
+                    false
+                }
+            }
+        });
+        (single || told) && self.decide()
+    }
+
+    /// A count holds at least the charge of the request it is about.
+    fn observe_single(&mut self, count: &Count, parts: &ChargeParts) -> bool {
+        let own = charges(parts);
+        let most = float(count.used) + ROUNDING.max(float(count.grain));
+        let mut told = false;
+        for candidate in Candidate::all() {
+            let too_much = own[candidate.form] > most;
+            self.records[candidate.index].observe_single(too_much);
+            told |= too_much;
+        }
+        told
+    }
+
+    fn read<'c>(&self, count: &'c Count, parts: &ChargeParts) -> Option<Reading<'c>> {
+        let mut sums = self.sums.at(count.sent_until)?;
+        if count.sent > count.sent_until {
+            // It has overtaken others, and is in its own count at any rate.
+            sums.admit(parts);
+        }
+        let (surely, perhaps) = (self.ends.at(count.ends_from)?, self.ends.at(count.ends_to)?);
+        let unsure = perhaps.size - surely.size;
+        let exact = count.around == 0 && unsure <= 0.0;
+        if !exact && !count.is_timed {
+            // When it was made up cannot be told, and requests that are answered before those that
+            // were sent with them are not like the others.
+            return None;
+        }
+        let blur = float(count.around) + count.blur;
+        let grain = float(count.grain);
+        Some(Reading {
+            count,
+            sums,
+            ends: Ends::between(&surely, &perhaps),
+            own: charges(parts),
+            exact,
+            noise: ROUNDING + (blur * blur + unsure * unsure + grain * grain) * EVENLY,
+        })
+    }
+
+    /// Begins anew with a count that cannot be compared with earlier ones.
+    fn start(&mut self, reading: &Reading) {
+        let track = Track::start(reading.noise, reading.count.pace);
+        for record in &mut self.records {
+            record.level = float(reading.count.used);
+        }
+        self.anchor = Some(reading.anchor(track));
+    }
+
+    /// Compares a count with what each formula foretold; `false` if nothing could be foretold.
+    fn compare(&mut self, anchor: &Anchor, reading: &Reading) -> bool {
+        let span = Span {
+            seconds: float(reading.count.made_at.saturating_sub(anchor.made_at)) / 1e9,
+            charged: reading.sums.charged[0] - anchor.sums.charged[0],
+            pace: reading.count.pace,
+        };
+        let free = self.failures.are_free();
+        let failed = |form: usize| reading.ends.failed[form] - anchor.ends.failed[form];
+        // What the level would have been just before this request.
+        let mut before = [0.0; FORMULAS];
+        for candidate in Candidate::all() {
+            let Candidate { index, form, .. } = candidate;
+            let record = &self.records[index];
+            let drained = if reading.count.drains { span.pace } else { 0.0 };
+            before[index] = record.level
+                + (record.others - drained) * span.seconds
+                + reading.sums.charged[form]
+                - anchor.sums.charged[form]
+                - reading.own[form]
+                - (reading.ends.less(&candidate) - anchor.ends.less(&candidate))
+                - if free == Some(true) {
+                    failed(form)
+                } else {
+                    0.0
+                };
+        }
+        let lowest = before.into_iter().fold(f64::INFINITY, f64::min);
+        let highest = before.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        let alone = reading.count.around == 0 && reading.sums.requests == anchor.sums.requests + 1;
+        // Below nothing nothing drains, and when that was is not known where several requests came.
+        if reading.count.drains && lowest < reading.noise.sqrt() && !alone {
+            self.start(reading);
+            return false;
+        }
+        let mut track = anchor.track;
+        track.advance(&span);
+        let mut noise = reading.noise;
+        let mut around = float(reading.count.around);
+        if highest < 0.0 {
+            // Everything had drained: the request itself is all there is.
+            noise = ROUNDING + float(reading.count.grain).powi(2) * EVENLY;
+            track.pin(noise);
+            around = 0.0;
+        }
+        let gain = track.update(noise);
+        let exact = reading.exact && anchor.exact && failed(0) <= 0.0;
+        self.pairs += 1;
+        self.exact_pairs += u64::from(exact);
+        let used = float(reading.count.used);
+        for candidate in Candidate::all() {
+            let Candidate { index, form, .. } = candidate;
+            let floor = if reading.count.drains { 0.0 } else { f64::MIN };
+            let lost = failed(form);
+            let if_kept = before[index].max(floor) + reading.own[form];
+            // While it is not known whether failures are free, each formula has the benefit of it.
+            let is_free = free.is_none() && used < if_kept - lost / 2.0;
+            let expected = if is_free { if_kept - lost } else { if_kept };
+            // A formula that charges less errs by less where requests overtake each other, which is
+            // no merit of it.
+            let part = reading.sums.charged[form] / reading.sums.charged[0].max(1.0);
+            let gain = Gain {
+                expected: gain.expected - (1.0 - part * part) * around * around * EVENLY,
+                ..gain
+            };
+            let record = &mut self.records[index];
+            let miss = record.observe(expected, used, &gain);
+            if exact {
+                let inputs = reading.sums.inputs[form] - anchor.sums.inputs[form];
+                let less = reading.ends.less_inputs(&candidate);
+                record.observe_exact(miss, inputs - less + anchor.ends.less_inputs(&candidate));
+            }
+            let believed = self
+                .believed
+                .is_some_and(|formula| is_of(&candidate, &formula));
+            if believed && lost > 0.0 {
+                let given_back = is_free || free == Some(true);
+                let miss_if_kept = if given_back { miss - lost } else { miss };
+                self.failures.observe(miss_if_kept, lost, gain.expected);
+            }
+        }
+        self.anchor = Some(reading.anchor(track));
+        true
     }
 
     fn decide(&mut self) -> bool {
-        let plain = self
-            .plain_formula()
-            .map(|(combine, refunds)| ChargeFormula {
-                refunds,
-                ..plain(combine)
-            });
-        let Some(mut formula) = self.with_coefficient().or(plain) else {
+        let Some(mut formula) = self.with_coefficient().or_else(|| self.likeliest()) else {
             return false;
         };
-        if self.failures >= FAILURES_MIN && self.failed_squares > 0.0 {
-            formula.failures_free = self.failed_misses / self.failed_squares < -0.5;
-        }
+        formula.failures_free = self.failures.are_free() == Some(true);
         let changed = self.believed != Some(formula);
         if changed {
             self.believed = Some(formula);
             self.decided_after = Some(self.pairs);
-            (self.moved, self.explained) = (0.0, 0.0);
+            self.recalled = false;
+        } else if self.pairs >= ANSWERS_MIN {
+            self.recalled = false;
         }
         changed
     }
 
-    /// The dearest formula that can be true, unless a cheaper one fits far better: then it is others
-    /// who make the count move more. One that refunds later still charges at admission: what a
-    /// request holds until then is never taken for less than it can be.
-    fn plain_formula(&self) -> Option<(Combine, bool)> {
-        let candidates = || {
-            formulas()
-                .filter(|(_, _, _, refunds)| !refunds)
-                .filter_map(|(index, _, combine, _)| self.candidate(index, combine))
+    /// The dearest formula that can be true, unless a cheaper one is far likelier: then it is
+    /// others who make the count move more.
+    fn likeliest(&self) -> Option<ChargeFormula> {
+        let possible = || {
+            Candidate::all()
+                .map(|candidate| (candidate, &self.records[candidate.index]))
+                .filter(|(_, record)| record.is_possible())
         };
-        let dearest = candidates().next()?;
-        let better = candidates().find(|candidate| {
-            self.pairs >= BETTER_PAIRS_MIN && candidate.2 < dearest.2 * BETTER_LEFT
+        let best = possible().map(|(_, record)| record.cost).reduce(f64::min)?;
+        let believed = self.index_of_believed().unwrap_or(0);
+        let chosen = possible().find(|(candidate, record)| {
+            let far = if candidate.index < believed {
+                STILL_CHEAPER
+            } else {
+                CHEAPER
+            };
+            record.cost - best < far
         });
-        let (combine, refunds, _) = better.unwrap_or(dearest);
-        Some((combine, refunds))
+        chosen.map(|(candidate, _)| candidate.formula())
     }
 
-    /// A way to combine that can be true, whether it refunds, and its misses.
-    fn candidate(&self, index: usize, combine: Combine) -> Option<(Combine, bool, f64)> {
-        let possible = |index: usize| self.records[index].is_possible(self.blur);
-        let left = |index: usize| self.records[index].left(self.time_squares);
-        if possible(index) {
-            return Some((combine, false, left(index)));
-        }
-        let refunds = self.pairs >= REFUND_PAIRS_MIN && possible(index + 1);
-        refunds.then(|| (combine, true, left(index + 1)))
+    fn index_of_believed(&self) -> Option<usize> {
+        let believed = self.believed?;
+        Candidate::all()
+            .find(|candidate| is_of(candidate, &believed))
+            .map(|candidate| candidate.index)
     }
 
-    /// The formula that fits with another coefficient of the input, if one does and none fits plainly.
+    /// The formula that fits with another coefficient of the input, if one does and none fits
+    /// plainly.
     fn with_coefficient(&self) -> Option<ChargeFormula> {
         if self.exact_pairs < SCALE_PAIRS_MIN {
             return None;
         }
-        let squares = self.records.iter().map(|record| record.squares);
+        let squares = self.records.iter().map(Record::squares);
         let most = squares.fold(f64::INFINITY, f64::min) * SCALE_LEFT;
-        let fitted = formulas().filter_map(|(index, _, combine, refunds)| {
-            let record = &self.records[index];
-            if record.input_squares <= 0.0 {
-                return None;
-            }
-            let more = record.by_input / record.input_squares;
-            let left = record.squares - record.by_input * more;
-            let fits = left <= most && (-0.9..=9.0).contains(&more) && more.abs() > 0.02;
-            fits.then_some((left, combine, refunds, more))
+        let fitted = Candidate::all().filter_map(|candidate| {
+            let (more, left) = self.records[candidate.index].with_coefficient()?;
+            (left <= most).then_some((left, candidate, more))
         });
-        let (_, combine, refunds, more) = fitted.min_by(|a, b| a.0.total_cmp(&b.0))?;
+        let (_, candidate, more) = fitted.min_by(|a, b| a.0.total_cmp(&b.0))?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -412,19 +395,13 @@ impl Charges {
         let input_permille = ((1.0 + more) * 100.0).round() as u32 * 10;
         Some(ChargeFormula {
             input_permille,
-            refunds,
-            ..plain(combine)
+            ..candidate.formula()
         })
     }
 
     /// Whether the formula has stood its test, or there is nothing to learn it from.
-    pub(crate) const fn is_settled(&self) -> bool {
-        self.pairs >= PAIRS_MIN || self.sums.requests == 0
-    }
-
-    /// The sums up to now.
-    pub(crate) const fn sums(&self) -> &Sums {
-        &self.sums
+    pub(crate) fn is_settled(&self) -> bool {
+        self.answers >= ANSWERS_MIN || self.sums.latest().requests == 0
     }
 
     /// The formula that is believed.
@@ -432,29 +409,43 @@ impl Charges {
         self.believed
     }
 
-    /// How sure it is, from 0 to 1: the part of the count that it explains, once there is enough.
+    /// How sure it is, from 0 to 1: how likely it is among all.
     pub(crate) fn confidence(&self) -> f64 {
-        if self.believed.is_none() || self.moved <= 0.0 {
+        let Some(index) = self.index_of_believed() else {
             return 0.0;
+        };
+        let own = self.records[index].cost;
+        let possible = self.records.iter().filter(|record| record.is_possible());
+        let all: f64 = possible.map(|record| (own - record.cost).exp()).sum();
+        let likely = 1.0 / all.max(1.0);
+        if self.recalled {
+            likely.min(RECALLED_CONFIDENCE)
+        } else {
+            likely
         }
-        let enough = 1.0 - (-float(self.pairs) / 4.0).exp();
-        (self.explained / self.moved).clamp(0.0, 1.0) * enough
     }
 }
 
-const fn plain(combine: Combine) -> ChargeFormula {
-    ChargeFormula {
-        combine,
-        input_permille: 1_000,
-        refunds: false,
-        failures_free: false,
+impl Reading<'_> {
+    /// Whether enough was sent since `anchor` to see how it was charged.
+    fn is_clear_after(&self, anchor: &Anchor) -> bool {
+        let requests = self.sums.requests.saturating_sub(anchor.sums.requests);
+        let charged = self.sums.charged[0] - anchor.sums.charged[0];
+        self.noise * float(requests) <= NOISE_MAX * charged * charged
+    }
+
+    const fn anchor(&self, track: Track) -> Anchor {
+        Anchor {
+            made_at: self.count.made_at,
+            sent_until: self.count.sent_until,
+            sums: self.sums,
+            ends: self.ends,
+            exact: self.exact,
+            track,
+        }
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "tokens and nanoseconds are far below 2^53 apart"
-)]
-fn float(value: u64) -> f64 {
-    value as f64
+fn is_of(candidate: &Candidate, formula: &ChargeFormula) -> bool {
+    (candidate.combine, candidate.refunds) == (formula.combine, formula.refunds)
 }

@@ -37,6 +37,7 @@ pub(crate) struct DelaySpread {
     delays: VecDeque<u64>,
     since_renewed: u32,
     guard: Option<Duration>,
+    usual: Option<u64>,
 }
 
 impl DelaySpread {
@@ -54,7 +55,7 @@ impl DelaySpread {
             && (self.guard.is_none() || self.since_renewed >= RENEWED_AFTER)
         {
             self.since_renewed = 0;
-            self.guard = Some(self.measured());
+            self.measure();
         }
     }
 
@@ -63,7 +64,12 @@ impl DelaySpread {
         self.guard
     }
 
-    fn measured(&self) -> Duration {
+    /// The usual time there and back; `None` before there are enough delays.
+    pub(crate) const fn usual(&self) -> Option<u64> {
+        self.usual
+    }
+
+    fn measure(&mut self) {
         let mut delays: Vec<u64> = self.delays.iter().copied().collect();
         delays.sort_unstable();
         let at = |part: usize| delays.get(delays.len() * part / 10).copied();
@@ -73,6 +79,7 @@ impl DelaySpread {
         let usual = at(9).unwrap_or(0).saturating_sub(least);
         let spread = whole.min(usual.saturating_mul(TAIL_PERCENT) / 100);
         let guard = spread / 100 * WAY_THERE_PERCENT + MARGIN_NS;
-        Duration::from_nanos(guard.min(GUARD_MAX_NS))
+        self.guard = Some(Duration::from_nanos(guard.min(GUARD_MAX_NS)));
+        self.usual = at(5);
     }
 }

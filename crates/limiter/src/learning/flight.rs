@@ -26,7 +26,6 @@ struct Sent {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flight {
     sent: VecDeque<Sent>,
-    open: usize,
     /// When a request last went out that was not noted.
     missed: Option<u64>,
 }
@@ -40,9 +39,8 @@ impl Flight {
             charge,
             open: true,
         });
-        self.open += 1;
         if self.sent.len() > REMEMBERED_MAX {
-            self.forget_first();
+            self.sent.pop_front();
         }
     }
 
@@ -64,31 +62,15 @@ impl Flight {
         let Some(sent) = self.sent.get_mut(index) else {
             return;
         };
-        if sent.open {
-            sent.open = false;
-            self.open -= 1;
-        }
+        sent.open = false;
         let at = sent.at;
         while self
             .sent
             .front()
             .is_some_and(|first| first.at.saturating_add(MEMORY_NS) < at)
         {
-            self.forget_first();
+            self.sent.pop_front();
         }
-    }
-
-    fn forget_first(&mut self) {
-        if let Some(first) = self.sent.pop_front()
-            && first.open
-        {
-            self.open -= 1;
-        }
-    }
-
-    /// Whether every request that was sent lately has been answered.
-    pub(crate) const fn is_quiet(&self) -> bool {
-        self.open == 0
     }
 
     /// Units of `metric` that a figure made up after a request sent at `since` may lack although

@@ -1,5 +1,7 @@
 //! Nothing configured: a provider is found out while it is used.
 
+mod charges;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
@@ -28,7 +30,7 @@ enum Rule {
 /// How it charges.
 #[derive(Clone, Copy, Debug)]
 struct Charging {
-    sum: bool,
+    combine: Combine,
     refunds: bool,
 }
 
@@ -170,6 +172,8 @@ impl Quota {
 enum Happening {
     Arrives(usize),
     Answered(usize),
+    /// The provider has sent all of an answer, or it broke.
+    Ended(usize),
     Over(usize),
     Foreign,
     Change(u64),
@@ -182,6 +186,7 @@ struct Call {
     reservation: Option<Reservation>,
     sent: u64,
     processing: u64,
+    failed: bool,
     charge: Charge,
     admitted_at: Option<u64>,
     told: Vec<(Metric, u64, u64, u64)>,
@@ -209,6 +214,15 @@ struct Run {
     /// Calls that are kept waiting or under way at any time; 0: all at once.
     backlog: usize,
     sizes: (u64, u64),
+    /// What answers use of the output that they are allowed at most, in percent.
+    output_percent: u64,
+    /// How long answers go on after their headers.
+    streaming: (u64, u64),
+    /// How many requests of a hundred fail, and whether they get their charge back.
+    failing_percent: u64,
+    failures_free: bool,
+    /// Whether the provider says how long it worked on a request.
+    tells_processing: bool,
 }
 
 impl Run {
@@ -237,6 +251,11 @@ impl Run {
             done: 0,
             backlog: 64,
             sizes: (20, 200),
+            output_percent: 100,
+            streaming: (0, 500 * MS),
+            failing_percent: 0,
+            failures_free: false,
+            tells_processing: true,
         }
     }
 
@@ -253,12 +272,14 @@ impl Run {
         let (low, high) = self.sizes;
         let input = self.random.within(low, high);
         let output_max = self.random.within(low / 2, high);
-        let output = self.random.within(1, output_max);
-        let tokens = if self.charging.sum {
-            input + output_max
-        } else {
-            input.max(output_max)
+        let most = (output_max * self.output_percent / 100).max(1);
+        let output = self.random.within(1, most);
+        let tokens = match self.charging.combine {
+            Combine::Sum => input + output_max,
+            Combine::Max => input.max(output_max),
+            Combine::Input => input,
         };
+        let failed = self.failing_percent > 0 && self.random.within(0, 99) < self.failing_percent;
         let charge = Charge::ZERO
             .with(Metric::Requests, 1)
             .with(Metric::Tokens, tokens);
@@ -268,6 +289,7 @@ impl Run {
             reservation: None,
             sent: 0,
             processing: 0,
+            failed,
             charge,
             admitted_at: None,
             told: Vec::new(),
@@ -330,11 +352,19 @@ impl Run {
         let processing = self.random.within(20, 300) * MS;
         let back = self.delay();
         let call = &mut self.calls[index];
+        let admitted = refusal.is_none();
         call.told = told;
         call.processing = processing;
-        call.admitted_at = refusal.is_none().then_some(now);
+        call.admitted_at = admitted.then_some(now);
         call.refusal = refusal;
-        self.plan(now + processing + back, Happening::Answered(index));
+        let answered = now + processing + back;
+        self.plan(answered, Happening::Answered(index));
+        if admitted {
+            let ended = now + processing + self.random.within(self.streaming.0, self.streaming.1);
+            self.plan(ended, Happening::Ended(index));
+            let over = answered.max(ended + self.delay());
+            self.plan(over, Happening::Over(index));
+        }
     }
 
     fn answered(&mut self, index: usize) {
@@ -349,7 +379,9 @@ impl Run {
                     reset: Some(Duration::from_millis(*reset_ms)),
                     as_of: at(call.sent),
                     reservation: call.refusal.is_none().then_some(reservation.id),
-                    processing: Some(Duration::from_nanos(call.processing)),
+                    processing: self
+                        .tells_processing
+                        .then(|| Duration::from_nanos(call.processing)),
                 },
                 at(self.now),
             );
@@ -382,32 +414,43 @@ impl Run {
                 at(self.now),
             );
             self.submit(index, true);
-            return;
         }
-        let more = self.random.within(0, 500) * MS;
-        self.plan(self.now + more, Happening::Over(index));
     }
 
-    fn over(&mut self, index: usize) {
-        let call = self.calls[index].clone();
-        if self.charging.refunds {
-            let used = call.actual.input + call.actual.output;
-            let charged = call.charge.get(Metric::Tokens);
-            let now = self.now;
-            for quota in &mut self.quotas {
-                if quota.metric == Metric::Tokens {
-                    quota.give_back(charged.saturating_sub(used), call.admitted_at.unwrap(), now);
+    fn ended(&mut self, index: usize) {
+        let call = &self.calls[index];
+        let charged = call.charge.get(Metric::Tokens);
+        let used = match (call.failed, self.charging.combine) {
+            (true, _) if self.failures_free => 0,
+            (true, _) => charged,
+            (false, _) if !self.charging.refunds => charged,
+            (false, Combine::Input) => call.actual.input,
+            (false, _) => call.actual.input + call.actual.output,
+        };
+        let now = self.now;
+        for quota in &mut self.quotas {
+            if quota.metric == Metric::Tokens {
+                quota.give_back(charged.saturating_sub(used), call.admitted_at.unwrap(), now);
+                if used > charged {
                     quota.advance(now);
-                    quota.take(used.saturating_sub(charged), now);
+                    quota.take(used - charged, now);
                 }
             }
         }
+    }
+
+    fn over(&mut self, index: usize) {
+        let call = &self.calls[index];
         self.domain.settle(
             call.reservation.unwrap().id,
             Settlement {
                 charged: None,
-                actual: Some(call.actual),
-                outcome: Outcome::Success,
+                actual: (!call.failed).then_some(call.actual),
+                outcome: if call.failed {
+                    Outcome::Failed
+                } else {
+                    Outcome::Success
+                },
             },
             at(self.now),
         );
@@ -490,6 +533,7 @@ impl Run {
                 match what {
                     Happening::Arrives(index) => self.arrives(index),
                     Happening::Answered(index) => self.answered(index),
+                    Happening::Ended(index) => self.ended(index),
                     Happening::Over(index) => self.over(index),
                     Happening::Foreign => self.foreign(),
                     Happening::Change(percent) => {
@@ -536,11 +580,11 @@ fn runs(rule: Rule, charging: Charging, jitter_ms: u64) -> Run {
 }
 
 const MAX: Charging = Charging {
-    sum: false,
+    combine: Combine::Max,
     refunds: false,
 };
 const SUM: Charging = Charging {
-    sum: true,
+    combine: Combine::Sum,
     refunds: false,
 };
 
@@ -568,12 +612,7 @@ fn is_found_out(rule: Rule, kind: WindowKind, refused_max: usize, use_min: f64) 
             let belief = snapshot.limits.iter().find(tokens).unwrap().belief.unwrap();
             assert_eq!(belief.kind, Some(kind), "{told}");
             let combine = snapshot.charge.formula.combine;
-            let truth = if charging.sum {
-                Combine::Sum
-            } else {
-                Combine::Max
-            };
-            assert_eq!(combine, truth, "{told}");
+            assert_eq!(combine, charging.combine, "{told}");
         }
     }
 }
