@@ -37,8 +37,11 @@ const SCALE_PAIRS_MIN: u64 = 6;
 /// Another coefficient must leave less than this part of the misses of every plain formula.
 const SCALE_LEFT: f64 = 0.1;
 
-/// Answers before a formula is relied on: none is believed that is cheaper than they allow.
-const ANSWERS_MIN: u64 = 6;
+/// Pairs of answers before a formula is relied on.
+const PAIRS_MIN: u64 = 6;
+
+/// Answers before it is where hardly any can be compared: none is believed then that is cheap.
+const ANSWERS_MIN: u64 = 48;
 
 /// Counts are compared whose errors are, squared, at most this many times the square of what one
 /// request is charged for each request between them. Where requests overtake each other by the
@@ -340,7 +343,7 @@ impl Charges {
             self.believed = Some(formula);
             self.decided_after = Some(self.pairs);
             self.recalled = false;
-        } else if self.pairs >= ANSWERS_MIN {
+        } else if self.pairs >= PAIRS_MIN {
             self.recalled = false;
         }
         changed
@@ -401,7 +404,7 @@ impl Charges {
 
     /// Whether the formula has stood its test, or there is nothing to learn it from.
     pub(crate) fn is_settled(&self) -> bool {
-        self.answers >= ANSWERS_MIN || self.sums.latest().requests == 0
+        self.pairs >= PAIRS_MIN || self.answers >= ANSWERS_MIN || self.sums.latest().requests == 0
     }
 
     /// The formula that is believed.

@@ -168,10 +168,13 @@ fn charges_are_found_out_where_others_take_part() {
                     };
                     let mut run = cell.run();
                     run.run(3, None);
+                    let found = formula(&run);
+                    // With half of the quota used by others, what is dearer may stay.
+                    let is_safe =
+                        dearness(found.combine, found.refunds) <= dearness(combine, refunds);
                     assert!(
-                        cell.is_found_by(formula(&run)),
-                        "{cell:?}: {:?}",
-                        formula(&run)
+                        cell.is_found_by(found) || foreign >= 0.5 && is_safe,
+                        "{cell:?}: {found:?}"
                     );
                 }
             }
