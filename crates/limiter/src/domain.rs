@@ -46,6 +46,8 @@ pub struct Domain {
     learning: bool,
     /// The largest recent charge on top of a reservation.
     debts: Charge,
+    /// What requests in flight may be charged on top when they end, in tokens.
+    debts_max: u64,
     totals: Totals,
     /// What the head of the queue waits for.
     plan: Plan,
@@ -83,6 +85,7 @@ impl Domain {
             flight: Flight::default(),
             learning: settings.probe_concurrency.is_some(),
             debts: Charge::ZERO,
+            debts_max: 0,
             totals: Totals::default(),
             plan: Plan::default(),
             deadline: None,

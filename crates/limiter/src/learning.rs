@@ -43,6 +43,9 @@ const FOREIGN_PART: f64 = 0.02;
 /// Room that is left for the steps in which others take is at most this part of a limit.
 const RESERVE_PART: u64 = 20;
 
+/// Room that is kept for debts of what is in flight is at most this part of a window's amount.
+const DEBTS_PART: u64 = 2;
+
 /// And at most this part of what goes at once.
 const RESERVE_AT_ONCE_PART: u64 = 4;
 
@@ -442,6 +445,14 @@ impl LimitState {
             _ => self.limit.amount,
         };
         (self.limit.amount / RESERVE_PART).min(at_once / RESERVE_AT_ONCE_PART)
+    }
+
+    /// The most room that is kept for what is in flight: with more, little could go at once.
+    pub(crate) fn debts_kept_max(&self) -> u64 {
+        match self.limit.model {
+            WindowModel::Bucket { .. } | WindowModel::Quantised { .. } => self.reserve_max(),
+            _ => self.limit.amount / DEBTS_PART,
+        }
     }
 
     /// Room that is kept for what others take between two answers.

@@ -27,6 +27,8 @@ pub(crate) struct LimitState {
     pub(crate) learner: Box<Learner>,
     /// Units kept free for what others take.
     pub(crate) reserve: u64,
+    /// Units kept free for what requests in flight may be charged on top.
+    pub(crate) debts: u64,
     /// Changes when what is counted is no longer comparable with what was. Never 0.
     pub(crate) generation: u64,
     /// The first reservation that was counted here.
@@ -54,6 +56,7 @@ impl LimitState {
             window,
             learner: Box::default(),
             reserve: 0,
+            debts: 0,
             generation: 1,
             since_serial,
             scale,
@@ -91,6 +94,7 @@ impl LimitState {
     fn become_like(&mut self, mut other: Self) {
         other.configured_amount = self.configured_amount;
         other.reserve = self.reserve;
+        other.debts = self.debts;
         other.learner = std::mem::take(&mut self.learner);
         *self = other;
     }
@@ -104,10 +108,12 @@ impl LimitState {
         }
     }
 
-    /// What must have room for `units` to go: others may be faster.
+    /// What must have room for `units` to go: others may be faster, and what is in flight may be
+    /// charged more in the end.
     fn padded(&self, units: u64) -> u64 {
         let most = self.limit.amount.max(units);
-        units.saturating_add(self.reserve).min(most)
+        let kept = self.reserve.saturating_add(self.debts);
+        units.saturating_add(kept).min(most)
     }
 
     pub(crate) fn binding(&self) -> Binding {
@@ -361,6 +367,14 @@ impl Limits {
             .map(|state| state.limit.amount)
             .min()
             .unwrap_or(u64::MAX)
+    }
+
+    /// Requests in flight may be charged so many tokens on top when they end.
+    pub(crate) fn expect_debts(&mut self, tokens: u64) {
+        let states = self.states.iter_mut();
+        for state in states.filter(|state| state.limit.metric == Metric::Tokens) {
+            state.debts = tokens.min(state.debts_kept_max());
+        }
     }
 
     /// Whether answers speak of a limit on `metric`.

@@ -17,6 +17,8 @@ pub(crate) struct Open {
     pub(crate) marks: Option<Box<[Mark; METRICS]>>,
     /// What its token charge was made from.
     pub(crate) parts: Option<ChargeParts>,
+    /// Tokens that it may be charged on top once it has ended.
+    pub(crate) debt_max: u64,
 }
 
 #[derive(Debug)]

@@ -239,6 +239,8 @@ impl Domain {
         self.limits.take(&charge, now);
         self.gate.launch(&charge, &self.limits, now);
         self.totals.open(charge);
+        let debt_max = self.debt_max(&charge, parts.as_ref());
+        self.expect_debts(self.debts_max.saturating_add(debt_max));
         if let Some(parts) = &parts {
             self.charges.admit(parts, now);
         }
@@ -252,6 +254,7 @@ impl Domain {
                 None
             },
             parts,
+            debt_max,
         });
         if self.learning {
             self.flight.send(key.serial, charge, now);

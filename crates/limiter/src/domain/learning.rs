@@ -263,6 +263,31 @@ impl Domain {
         charge.with(Metric::Tokens, tokens)
     }
 
+    /// What a request may be charged on top when it ends, by the formula that is believed: a provider
+    /// that corrects the larger of two parts to both together charges more in the end.
+    pub(super) fn debt_max(&self, charge: &Charge, parts: Option<&ChargeParts>) -> u64 {
+        let (Some(formula), Some(parts)) = (self.charges.believed(), parts) else {
+            return 0;
+        };
+        if !formula.refunds || formula.combine != Combine::Max {
+            return 0;
+        }
+        let both = ChargeFormula {
+            combine: Combine::Sum,
+            ..formula
+        };
+        both.tokens(parts)
+            .saturating_sub(charge.get(Metric::Tokens))
+    }
+
+    /// All requests in flight together may be charged so many tokens on top.
+    pub(super) fn expect_debts(&mut self, debts_max: u64) {
+        if debts_max != self.debts_max {
+            self.debts_max = debts_max;
+            self.limits.expect_debts(debts_max);
+        }
+    }
+
     /// Takes in a refusal by the provider: the whole domain pauses once per episode, and starts
     /// slowly again after it. Only a refusal for quota touches levels.
     pub fn refused(&mut self, refusal: ProviderRefusal, now: Timestamp) {

@@ -25,6 +25,7 @@ impl Domain {
         let Some(open) = self.reservations.close(id.0) else {
             return Settled::Already;
         };
+        self.expect_debts(self.debts_max.saturating_sub(open.debt_max));
         self.gate.ended(settlement.outcome, now);
         if settlement.outcome == Outcome::Refused {
             self.gate.not_let_in(&open.charge, open.taken_at);
@@ -58,6 +59,7 @@ impl Domain {
             return Settled::Already;
         };
         self.totals.abandoned += 1;
+        self.expect_debts(self.debts_max.saturating_sub(open.debt_max));
         self.flight.answered(id.0.serial);
         if let Some(parts) = &open.parts {
             self.charges.undo(parts, now);
@@ -130,6 +132,7 @@ impl Domain {
         {
             if let Some(open) = self.reservations.close(key) {
                 self.totals.expired_reservations += 1;
+                self.expect_debts(self.debts_max.saturating_sub(open.debt_max));
                 self.totals.close(open.charge, Charge::ZERO, Charge::ZERO);
             }
         }

@@ -73,6 +73,11 @@ impl Flight {
         }
     }
 
+    /// Whether every request that was sent lately has been answered.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.sent.iter().any(|sent| sent.open)
+    }
+
     /// Units of `metric` that a figure made up after a request sent at `since` may lack although
     /// they were sent: those of requests without an answer.
     pub(crate) fn open_since(&self, metric: Metric, since: u64) -> u64 {
