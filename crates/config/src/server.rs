@@ -17,10 +17,12 @@ pub struct Server {
     pub threads: Option<usize>,
     /// Largest request body that is accepted, in bytes.
     pub body_max_bytes: u64,
-    /// Time a caller has to send a complete request head.
+    /// Time a caller has to complete a request head that it has begun.
     pub header_timeout: Duration,
     /// Longest pause between two pieces of a request body.
     pub body_timeout: Duration,
+    /// Longest time in which a caller takes nothing of its answer.
+    pub write_timeout: Duration,
     /// Time a kept-alive connection may stay unused.
     pub idle_timeout: Duration,
     /// Caller connections open at once, over all threads.
@@ -42,12 +44,15 @@ pub(crate) struct RawServer {
     /// Largest request body that is accepted.
     #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "4GiB"))]
     body_max: ByteSize,
-    /// Time a caller has to send a complete request head.
+    /// Time a caller has to complete a request head that it has begun.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
     header_timeout: Span,
     /// Longest pause between two pieces of a request body.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "1h"))]
     body_timeout: Span,
+    /// Longest time in which a caller takes nothing of its answer.
+    #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "1h"))]
+    write_timeout: Span,
     /// Time a kept-alive connection may stay unused.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "1h"))]
     idle_timeout: Span,
@@ -67,6 +72,7 @@ impl Default for RawServer {
             body_max: ByteSize(64 << 20),
             header_timeout: Span(Duration::from_secs(10)),
             body_timeout: Span(Duration::from_secs(60)),
+            write_timeout: Span(Duration::from_secs(60)),
             idle_timeout: Span(Duration::from_secs(75)),
             connections_max: 20_000,
             shutdown_grace: Span(Duration::from_secs(30)),
@@ -82,6 +88,7 @@ impl RawServer {
             body_max_bytes: self.body_max.0,
             header_timeout: self.header_timeout.0,
             body_timeout: self.body_timeout.0,
+            write_timeout: self.write_timeout.0,
             idle_timeout: self.idle_timeout.0,
             connections_max: self.connections_max,
             shutdown_grace: self.shutdown_grace.0,

@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use crate::announce::Announced;
 use crate::relay::Relay;
+use crate::server::CallerBody;
 
 /// Any error of a body; what went wrong was logged where it happened.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -84,7 +84,7 @@ pub(crate) enum UpstreamBody {
         /// What was read of it already.
         head: Option<Bytes>,
         /// The rest, from the caller.
-        rest: Incoming,
+        rest: CallerBody,
     },
 }
 

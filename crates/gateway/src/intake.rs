@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::respond::Problem;
+use crate::server::CallerBody;
 use crate::shared::{BufferedBytes, Shared};
 
 /// How much of a body that is passed on as it comes is looked at first.
@@ -44,7 +44,7 @@ pub(crate) enum IntakeError {
 /// # Errors
 /// When it is larger than allowed, comes too slowly, finds no room, or ends early.
 pub(crate) async fn read_whole(
-    mut body: Incoming,
+    mut body: CallerBody,
     bounds: IntakeBounds,
     shared: &Arc<Shared>,
 ) -> Result<WholeBody, IntakeError> {
@@ -98,7 +98,7 @@ pub(crate) async fn read_whole(
 /// # Errors
 /// When nothing comes in time, or the body ends early.
 pub(crate) async fn read_head(
-    body: &mut Incoming,
+    body: &mut CallerBody,
     pause_max: Duration,
 ) -> Result<Bytes, IntakeError> {
     let mut head = BytesMut::new();
@@ -112,7 +112,7 @@ pub(crate) async fn read_head(
 }
 
 async fn next_piece(
-    body: &mut Incoming,
+    body: &mut CallerBody,
     pause_max: Duration,
 ) -> Result<Option<Bytes>, IntakeError> {
     loop {

@@ -17,7 +17,7 @@ use crate::pace::{Acquired, Asks, Lease, PoolKey, Turn, WaitingRequest, count_hi
 use crate::respond::Problem;
 use crate::serve::own_headers;
 use crate::serve::send::{ERROR_BYTES_MAX, read_bounded};
-use crate::server::Worker;
+use crate::server::{CallerBody, Worker};
 use crate::shared::Live;
 use crate::upstream::{OwnKey, SendError, Upstream, answer_headers, chain, request_headers};
 
@@ -31,7 +31,7 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 /// Opens a session upstream and ties the two ends together.
 pub(crate) async fn serve(
     worker: &Arc<Worker>,
-    request: Request<Incoming>,
+    request: Request<CallerBody>,
     mut exchange: Exchange,
 ) -> Response<ReplyBody> {
     let live = worker.shared.live();
@@ -63,7 +63,7 @@ struct Session {
 async fn open(
     worker: &Arc<Worker>,
     live: &Live,
-    mut request: Request<Incoming>,
+    mut request: Request<CallerBody>,
     exchange: &mut Exchange,
 ) -> Result<Session, (Problem, Ending)> {
     let mut lease = turn(worker, live, &request, exchange).await?;
@@ -104,7 +104,7 @@ async fn open(
 async fn turn(
     worker: &Arc<Worker>,
     live: &Live,
-    request: &Request<Incoming>,
+    request: &Request<CallerBody>,
     exchange: &mut Exchange,
 ) -> Result<Lease, (Problem, Ending)> {
     let model = model_in_query(request.uri().query().unwrap_or_default());
@@ -163,7 +163,7 @@ fn model_in_query(query: &str) -> Arc<str> {
 }
 
 fn forward(
-    request: &Request<Incoming>,
+    request: &Request<CallerBody>,
     upstream: &Upstream,
     live: &Live,
 ) -> Option<Request<UpstreamBody>> {

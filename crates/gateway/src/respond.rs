@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use paceline_limiter::Refusal;
 use paceline_provider::{RequestError, openai_error};
@@ -50,8 +50,6 @@ pub(crate) struct Problem {
     pub(crate) retry_after: Option<Duration>,
     /// What the SDKs are told about trying again; `None` leaves it to the status.
     pub(crate) should_retry: Option<bool>,
-    /// Whether the connection cannot go on, as after a body that was not read.
-    pub(crate) close: bool,
 }
 
 impl Problem {
@@ -64,7 +62,6 @@ impl Problem {
             message,
             retry_after: None,
             should_retry: None,
-            close: false,
         }
     }
 
@@ -147,7 +144,6 @@ impl Problem {
     /// A body over the size limit.
     pub(crate) fn body_too_large(limit_bytes: u64) -> Self {
         Self {
-            close: true,
             should_retry: Some(false),
             ..Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -164,7 +160,6 @@ impl Problem {
     /// A caller that stopped sending its body.
     pub(crate) fn body_timeout(timeout: Duration) -> Self {
         Self {
-            close: true,
             ..Self::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "invalid_request_error",
@@ -180,7 +175,6 @@ impl Problem {
     /// Too many bytes of request bodies are held already.
     pub(crate) fn overloaded() -> Self {
         Self {
-            close: true,
             retry_after: Some(Duration::from_secs(1)),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -312,9 +306,6 @@ impl Problem {
         if let Some(retry) = self.should_retry {
             let value = if retry { "true" } else { "false" };
             headers.insert(X_SHOULD_RETRY, HeaderValue::from_static(value));
-        }
-        if self.close {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

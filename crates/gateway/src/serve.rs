@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, Method, Request, Response};
-use hyper::body::Incoming;
 use paceline_provider::{BodyKind, Endpoint, EndpointKind, Pacing};
 
 use crate::announce::{Announced, Progress};
@@ -19,7 +18,7 @@ use crate::exchange::{Ending, Exchange};
 use crate::intake::IntakeError;
 use crate::realtime;
 use crate::respond::Problem;
-use crate::server::Worker;
+use crate::server::{CallerBody, Worker};
 
 pub(crate) use attempt::own_headers;
 pub(crate) use plan::Plan;
@@ -29,7 +28,7 @@ pub(crate) use plan::Plan;
 /// `None` when the caller is gone and nobody is there to answer.
 pub(crate) async fn serve(
     worker: &Arc<Worker>,
-    request: Request<Incoming>,
+    request: Request<CallerBody>,
 ) -> Option<Response<ReplyBody>> {
     let received = Instant::now();
     match prepare(worker, request, received).await {
@@ -68,7 +67,7 @@ enum Prepared {
     /// A call with one answer.
     Call(Box<Call>),
     /// A WebSocket session.
-    Session(Box<(Request<Incoming>, Exchange)>),
+    Session(Box<(Request<CallerBody>, Exchange)>),
 }
 
 /// A call: what to send, and its story so far.
@@ -79,7 +78,7 @@ pub(crate) struct Call {
 
 async fn prepare(
     worker: &Arc<Worker>,
-    request: Request<Incoming>,
+    request: Request<CallerBody>,
     received: Instant,
 ) -> Result<Prepared, IntakeError> {
     let endpoint = admissible(request.method(), request.uri().path(), request.headers())

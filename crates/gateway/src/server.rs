@@ -4,9 +4,12 @@
 //! to the provider, so that a request never leaves the thread that read it.
 
 mod connection;
+mod conversation;
 mod listener;
+mod stream;
 mod worker;
 
+pub(crate) use conversation::CallerBody;
 pub use listener::ListenError;
 pub(crate) use listener::bind;
 pub(crate) use worker::{Worker, run};

@@ -37,8 +37,12 @@ fn nothing_at_all_gives_the_documented_defaults() {
         [10 * SECOND, 60 * SECOND]
     );
     assert_eq!(
-        [server.idle_timeout, server.shutdown_grace],
-        [75 * SECOND, 30 * SECOND]
+        [
+            server.write_timeout,
+            server.idle_timeout,
+            server.shutdown_grace
+        ],
+        [60 * SECOND, 75 * SECOND, 30 * SECOND]
     );
     assert!(admin.enabled && admin.listen.is_none() && admin.token.is_none());
     assert_eq!(

@@ -8,13 +8,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hyper::body::Incoming;
 use paceline_config::Secret;
 use subtle::ConstantTimeEq;
 use tower::ServiceExt;
 
 use super::routes;
 use crate::body::ReplyBody;
+use crate::server::CallerBody;
 use crate::shared::Shared;
 
 /// First path segments that belong to the admin plane.
@@ -58,7 +58,7 @@ impl AdminPlane {
     /// Answers one request.
     pub(crate) async fn serve(
         &self,
-        request: http::Request<Incoming>,
+        request: http::Request<CallerBody>,
     ) -> Result<http::Response<ReplyBody>, Infallible> {
         let request = request.map(axum::body::Body::new);
         let response = self.router.clone().oneshot(request).await?;

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri};
 use http_body::Body as _;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use paceline_config::SettleRule;
 use paceline_limiter::{Charge, ChargeParts, Metric};
 use paceline_provider::{
@@ -21,6 +20,7 @@ use crate::labels;
 use crate::learn::{coarse_profile, estimate_input};
 use crate::pace::{Asks, Pool, PoolKey, charge_parts, charge_rule};
 use crate::respond::Problem;
+use crate::server::CallerBody;
 use crate::shared::{BufferedBytes, Live, Shared};
 
 use super::is_read_in_full;
@@ -61,7 +61,7 @@ pub(crate) enum Payload {
     /// Read in full: can be sent again.
     Whole(Bytes),
     /// Passed on as it comes: can be sent once.
-    Streamed { head: Bytes, rest: Incoming },
+    Streamed { head: Bytes, rest: CallerBody },
     /// Sent already.
     Gone,
 }
@@ -94,7 +94,7 @@ impl Payload {
 pub(crate) async fn read(
     shared: &Arc<Shared>,
     live: &Arc<Live>,
-    request: Request<Incoming>,
+    request: Request<CallerBody>,
     exchange: &mut Exchange,
 ) -> Result<Plan, IntakeError> {
     let endpoint = exchange.endpoint;

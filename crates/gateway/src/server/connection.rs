@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -12,6 +13,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::Worker;
+use super::conversation::{Answer, CallerBody, Conversation};
+use super::stream::{CallerStream, StreamBounds};
 use crate::body::ReplyBody;
 use crate::serve::serve as serve_request;
 use crate::upstream::chain;
@@ -29,15 +32,26 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let idle_timeout = worker.shared.live().settings.server.idle_timeout;
+    let live = worker.shared.live();
+    let server = &live.settings.server;
+    let conversation = Arc::new(Conversation::default());
+    let bounds = StreamBounds {
+        head_timeout: server.header_timeout,
+        write_timeout: server.write_timeout,
+        body_bytes_max: server.body_max_bytes,
+    };
+    let stream = CallerStream::new(stream, Arc::clone(&conversation), bounds);
     let service = service_fn(|request| {
-        let worker = Arc::clone(&worker);
-        async move { respond(&worker, request).await.ok_or(CallerGone) }
+        let (worker, conversation) = (Arc::clone(&worker), Arc::clone(&conversation));
+        async move {
+            let answered = respond(&worker, &conversation, request).await;
+            answered.ok_or(CallerGone)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // Covers the pause between requests as well as a head that comes slowly.
-        .header_read_timeout(idle_timeout)
+        // Runs from the end of the answer before; the stream itself bounds a head that has begun.
+        .header_read_timeout(server.idle_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
@@ -54,7 +68,22 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream) {
     }
 }
 
-async fn respond(worker: &Arc<Worker>, request: Request<Incoming>) -> Option<Response<ReplyBody>> {
+async fn respond(
+    worker: &Arc<Worker>,
+    conversation: &Arc<Conversation>,
+    request: Request<Incoming>,
+) -> Option<Response<Answer>> {
+    let (head, body) = request.into_parts();
+    let (body, half) = conversation.begin(body);
+    let mut response = answer(worker, Request::from_parts(head, body)).await?;
+    if conversation.is_unread() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    Some(response.map(|body| Answer { body, _half: half }))
+}
+
+async fn answer(worker: &Arc<Worker>, request: Request<CallerBody>) -> Option<Response<ReplyBody>> {
     if let Some(admin) = &worker.admin
         && admin.owns(request.uri().path())
     {

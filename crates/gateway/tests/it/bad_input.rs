@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use http::Method;
-use paceline_testkit::{TestGateway, chat, raw_exchange};
-use tokio::io::AsyncWriteExt;
+use paceline_testkit::{RawAnswer, TestGateway, chat, raw_exchange};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::provider::provider;
 
@@ -15,9 +16,9 @@ const QUIET: Duration = Duration::from_millis(700);
 #[tokio::test]
 async fn bodies_that_can_never_be_valid_are_refused_here() -> Result<()> {
     let simulator = provider(vec![]).await?;
-    let gateway = TestGateway::start(simulator.address(), "[server]\nbody_max = \"101KiB\"\n")?;
+    let gateway = TestGateway::start(simulator.address(), "[server]\nbody_max = \"1MiB\"\n")?;
     let deep = format!("{{\"model\":\"m\",\"messages\":{}", "[".repeat(100_000));
-    let large = format!("{{\"model\":\"m\",\"x\":\"{}\"}}", "x".repeat(102 << 10));
+    let large = format!("{{\"model\":\"m\",\"x\":\"{}\"}}", "x".repeat(2 << 20));
     let cases: [(&[u8], u16); 14] = [
         (b"", 400),
         (b"{", 400),
@@ -53,6 +54,59 @@ async fn bodies_that_can_never_be_valid_are_refused_here() -> Result<()> {
         0,
         "nothing of this was forwarded"
     );
+    Ok(())
+}
+
+/// Writes everything before it reads anything, as plain clients do.
+async fn post_raw(gateway: &TestGateway, path: &str, more: &str, body: &[u8]) -> Result<RawAnswer> {
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-x\r\n{more}\r\n");
+    let mut stream = TcpStream::connect(gateway.address()).await?;
+    stream.write_all(head.as_bytes()).await?;
+    let expects = more.contains("100-continue");
+    if !expects {
+        stream.write_all(body).await?;
+    }
+    let mut bytes = Vec::new();
+    timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await??;
+    Ok(RawAnswer {
+        bytes,
+        closed: true,
+    })
+}
+
+#[tokio::test]
+async fn whoever_still_sends_what_is_refused_gets_the_answer() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let gateway = TestGateway::start(simulator.address(), "[server]\nbody_max = \"1MiB\"\n")?;
+    let large = vec![b'x'; 2 << 20];
+    let chunked = [
+        format!("{:x}\r\n", large.len()).as_bytes(),
+        &large,
+        b"\r\n0\r\n\r\n",
+    ]
+    .concat();
+    let length = format!("content-length: {}\r\n", large.len());
+    let expects = format!("{length}expect: 100-continue\r\n");
+    let urgent = format!("{length}x-paceline-priority: urgent\r\n");
+    let chat = "/v1/chat/completions";
+    let cases = [
+        (chat, length.as_str(), &large, 413),
+        (chat, "transfer-encoding: chunked\r\n", &chunked, 413),
+        (chat, expects.as_str(), &large, 413),
+        (chat, urgent.as_str(), &large, 400),
+        ("/elsewhere", length.as_str(), &large, 404),
+        ("/v1/organization/x", length.as_str(), &large, 403),
+        ("/monitoring/queue-status", length.as_str(), &large, 401),
+    ];
+    for (path, more, body, status) in cases {
+        let answer = post_raw(&gateway, path, more, body).await?;
+        let text = String::from_utf8_lossy(&answer.bytes);
+        assert_eq!(answer.status(), status, "{path} {more}: {text}");
+        assert!(text.contains("connection: close"), "{path} {more}: {text}");
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{text}");
+    }
+    assert_eq!(simulator.state().counters.received, 0);
     Ok(())
 }
 
@@ -159,7 +213,8 @@ async fn transfer_encoding_wins_over_a_content_length_and_is_not_passed_on() -> 
 #[tokio::test]
 async fn slow_and_half_open_callers_are_cut_off() -> Result<()> {
     let simulator = provider(vec![]).await?;
-    let limits = "[server]\nidle_timeout = \"300ms\"\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"\n";
+    let limits =
+        "[server]\nidle_timeout = \"1s\"\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"\n";
     let gateway = TestGateway::start(simulator.address(), limits)?;
     let head = raw_exchange(gateway.address(), b"GET /v1/mod", Duration::from_secs(3)).await?;
     assert!(head.closed, "a head that never ends");

@@ -1,11 +1,14 @@
 //! Callers that go away, reloads, and the end.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
 use http_body_util::BodyExt;
 use paceline_simulator::Simulator;
 use paceline_testkit::{TestGateway, chat};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
 use crate::provider::{provider, settings};
 
@@ -58,6 +61,39 @@ async fn a_caller_that_leaves_in_the_middle_of_a_stream_settles_its_reservation(
             .await?,
         1.0
     );
+    Ok(())
+}
+
+/// An upstream that streams for ever, as fast as it is read.
+async fn endless_provider() -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let event = format!(": {}\n\n", "x".repeat(16_000));
+            let mut piece = head.as_bytes();
+            while stream.write_all(piece).await.is_ok() {
+                piece = event.as_bytes();
+            }
+        }
+    });
+    Ok(address)
+}
+
+#[tokio::test]
+async fn a_caller_that_takes_nothing_of_its_answer_is_given_up() -> Result<()> {
+    let limits = "[server]\nwrite_timeout = \"300ms\"\n";
+    let gateway = TestGateway::start(endless_provider().await?, limits)?;
+    let caller = gateway.caller();
+    let request = caller.post_request("/v1/chat/completions", &[], chat(500, true))?;
+    // The answer is held and not read; the buffers between the two fill up, and then nothing moves.
+    let answer = caller.start(request).await?;
+    let pool = gateway.assert_settled().await?;
+    assert!(pool.tokens.settled > 0, "{pool:?}");
+    let gone = gateway.metric("paceline_requests_total", "caller_gone");
+    assert_eq!(gone.await?, 1.0);
+    drop(answer);
     Ok(())
 }
 
