@@ -38,8 +38,6 @@ pub struct Upstream {
     pub first_byte_timeout: Duration,
     /// Longest pause between two pieces of an answer.
     pub idle_timeout: Duration,
-    /// Whether HTTP/1.1 alone is spoken.
-    pub http1_only: bool,
     /// Unused connections kept open by each thread.
     pub idle_connections_max: usize,
     /// PEM file of the only certificate authorities to trust; `None` means the built-in roots.
@@ -82,7 +80,7 @@ pub(crate) struct RawUpstream {
     /// Longest pause between two pieces of an answer.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "24h"))]
     idle_timeout: Span,
-    /// Whether HTTP/1.1 alone is spoken.
+    /// HTTP/1.1 alone is spoken to the provider: false is refused.
     http1_only: bool,
     /// Unused connections kept open by each thread.
     #[schemars(range(min = 0, max = 100_000))]
@@ -129,6 +127,10 @@ impl RawUpstream {
         {
             checker.problem("upstream.ca_file", "must not be empty", "");
         }
+        if !self.http1_only {
+            let what = "must be true: HTTP/1.1 is all that is spoken to the provider";
+            checker.problem("upstream.http1_only", what, "leave it out");
+        }
         let unlent = match ambient {
             true => KeyUse::WhenMissing,
             false => KeyUse::Replace,
@@ -147,7 +149,6 @@ impl RawUpstream {
             connect_timeout: self.connect_timeout.0,
             first_byte_timeout: self.first_byte_timeout.0,
             idle_timeout: self.idle_timeout.0,
-            http1_only: self.http1_only,
             idle_connections_max: self.idle_connections_max,
             ca_file,
             check: self.check,

@@ -27,8 +27,11 @@ impl Expected {
 }
 
 /// Tool calls and searches bring text that the caller did not send.
-fn is_grounded(facts: &RequestFacts<'_>) -> bool {
-    facts.tool_count > 0
+fn grounded_percent(facts: &RequestFacts<'_>, live: &Live) -> u32 {
+    match facts.tool_count {
+        0 => 0,
+        _ => live.settings.grounded_margin_percent,
+    }
 }
 
 /// What an estimate of this request is made from.
@@ -45,7 +48,7 @@ pub(crate) fn estimate_input(
         image_tokens: image_tokens(facts),
         max_output_tokens: facts.max_output_tokens,
         default_output_tokens: live.settings.default_output_tokens,
-        grounded: is_grounded(facts),
+        grounded_percent: grounded_percent(facts, live),
         family: Family::for_model(&facts.model),
     }
 }

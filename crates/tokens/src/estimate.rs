@@ -42,8 +42,9 @@ pub struct EstimateInput {
     pub max_output_tokens: Option<u64>,
     /// The length of answer to assume where the caller gave no bound.
     pub default_output_tokens: u64,
-    /// Whether the provider adds search results or tool output of its own to the input.
-    pub grounded: bool,
+    /// Percent that [`Estimator::Generous`] adds because the provider adds search results or tool
+    /// output of its own to the input; 0 where it adds none.
+    pub grounded_percent: u32,
     /// The vocabulary of the model.
     pub family: Family,
 }
@@ -64,7 +65,7 @@ pub enum Estimator {
     /// Four characters a token and 20 % on top. The answer is allowed for as it stands.
     Simple,
     /// Four characters a token, 100 tokens of framing and the answer, 20 % on top of all that,
-    /// and a further 15 % on the result for grounded calls.
+    /// and [`EstimateInput::grounded_percent`] on the result.
     Generous,
     /// A linear model of the classes and runs of characters, fitted to exact counts, plus the
     /// framing of chat messages and tools. It aims at the middle and adds no margin.
@@ -174,10 +175,11 @@ fn generous(input: &EstimateInput) -> Estimate {
         .div_ceil(4)
         .saturating_add(100)
         .saturating_add(input.counted_tokens());
-    let percent = if input.grounded { 138 } else { 120 };
+    // Both margins at once, so that it is rounded up once only.
+    let numerator = 120 * (100 + u64::from(input.grounded_percent));
     Estimate {
-        input_tokens: scale(bare, percent, 100),
-        output_tokens: scale(input.output_tokens(), percent, 100),
+        input_tokens: scale(bare, numerator, 10_000),
+        output_tokens: scale(input.output_tokens(), numerator, 10_000),
     }
 }
 

@@ -78,6 +78,10 @@ const WRONG: &[(&str, &str)] = &[
         "p.toml:2: upstream.check: must be true or false (got \"true\"); write it without quotes",
     ),
     (
+        "[upstream]\nhttp1_only = false\n",
+        "p.toml:2: upstream.http1_only: must be true: HTTP/1.1 is all that is spoken to the provider; leave it out",
+    ),
+    (
         "[upstream]\nbase_url = \"api.openai.com/v1\"\n",
         "p.toml:2: upstream.base_url: must be an http or https address (got \"api.openai.com/v1\"): relative URL without a base; as in \"https://api.openai.com/v1\"",
     ),

@@ -56,7 +56,7 @@ fn nothing_at_all_gives_the_documented_defaults() {
         [3 * SECOND, 300 * SECOND]
     );
     assert_eq!(upstream.first_byte_timeout, 600 * SECOND);
-    assert!(upstream.http1_only && upstream.check && upstream.include_usage);
+    assert!(upstream.check && upstream.include_usage);
     assert_eq!(retry.retries_max, 5);
     assert_eq!(
         [retry.base_delay, retry.delay_max, retry.jitter],

@@ -38,7 +38,7 @@ fn generous_adds_framing_and_margins() {
             output_tokens: 1_200
         }
     );
-    input.grounded = true;
+    input.grounded_percent = 15;
     let grounded = Estimator::Generous.estimate(&input);
     assert_eq!(
         grounded,
@@ -141,7 +141,7 @@ fn numbers_that_do_not_fit_stay_at_the_highest_value() {
         token_ids: u64::MAX,
         image_tokens: u64::MAX,
         max_output_tokens: Some(u64::MAX),
-        grounded: true,
+        grounded_percent: u32::MAX,
         ..EstimateInput::default()
     };
     for estimator in Estimator::ALL {
