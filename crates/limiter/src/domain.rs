@@ -3,6 +3,7 @@
 mod admission;
 mod backfill;
 mod learning;
+mod merging;
 mod outlook;
 mod settling;
 

@@ -4,6 +4,8 @@
 //! decided, and delivers it after the lock is released, because a waiter that is gone hands its
 //! reservation back through the same lock.
 
+mod merging;
+
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -19,9 +21,16 @@ use paceline_telemetry::{Counter, Metrics};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+use merging::Moved;
+
 use super::demand::{Demand, Rates};
 use super::{Lease, episode};
 use crate::clock::Clock;
+
+/// What those are told who wait for a pool that is no more.
+const GONE: Refusal = Refusal::Draining {
+    retry_after: Duration::from_secs(1),
+};
 
 /// What a waiting request is told in the end.
 #[derive(Debug)]
@@ -60,6 +69,16 @@ pub(crate) struct WaitingRequest {
 struct Waiter {
     sender: oneshot::Sender<Turn>,
     who: WaitingRequest,
+    request: Request,
+    /// How long it waited in pools that are one with this by now.
+    before: Duration,
+}
+
+impl Waiter {
+    /// Ends the wait. A receiver that is gone drops the turn, and with it the lease.
+    fn tell(self, turn: Turn) {
+        drop(self.sender.send(turn));
+    }
 }
 
 struct State {
@@ -69,6 +88,7 @@ struct State {
     alarm_at: Option<Timestamp>,
     /// An episode of refusals has begun, and its end has not been told.
     troubled: bool,
+    moved: Moved,
 }
 
 /// Counters of one pool, resolved once.
@@ -119,6 +139,7 @@ impl Pool {
                 waiters: HashMap::new(),
                 alarm_at: None,
                 troubled: false,
+                moved: Moved::default(),
             }),
             alarm: Notify::new(),
             tokens,
@@ -132,27 +153,35 @@ impl Pool {
         &self.name
     }
 
-    /// Lets `heir` go on in this pool's place: it hears all that this one is told, while requests that
-    /// are waiting or under way finish here.
-    pub(super) fn retire(&self, heir: &Arc<Self>) {
-        // A pool is retired once.
-        drop(self.heir.set(Arc::clone(heir)));
-    }
-
     /// Asks for a turn.
     pub(crate) fn acquire(self: &Arc<Self>, request: Request, who: WaitingRequest) -> Acquired {
-        self.demand.lock().record(request.charge, self.clock.now());
-        let (submission, receiver) = self.change(|domain, waiters, now| {
+        let answered = self.change(|domain, waiters, now| {
+            // Looked at under the lock: nobody may come to wait in a pool that has been left.
+            if self.heir.get().is_some() {
+                return Err(who);
+            }
             let submission = domain.submit(request, now);
             let receiver = if let Submission::Queued(ticket) = &submission {
                 let (sender, receiver) = oneshot::channel();
-                waiters.insert(ticket.id, Waiter { sender, who });
+                let waiter = Waiter {
+                    sender,
+                    who,
+                    request,
+                    before: Duration::ZERO,
+                };
+                waiters.insert(ticket.id, waiter);
                 Some(receiver)
             } else {
                 None
             };
-            (submission, receiver)
+            Ok((submission, receiver))
         });
+        let (submission, receiver) = match (answered, self.heir.get()) {
+            (Ok(answered), _) => answered,
+            (Err(who), Some(heir)) => return heir.acquire(request, who),
+            (Err(_), None) => (Submission::Refused(GONE), None),
+        };
+        self.demand.lock().record(request.charge, self.clock.now());
         match (submission, receiver) {
             (Submission::Admitted(reservation), _) => {
                 self.tokens.reserved.inc_by(token_count(reservation.charge));
@@ -166,9 +195,7 @@ impl Pool {
                 },
                 ticket,
             ),
-            (Submission::Queued(_), None) => Acquired::Refused(Refusal::Draining {
-                retry_after: Duration::from_secs(1),
-            }),
+            (Submission::Queued(_), None) => Acquired::Refused(GONE),
             (Submission::Refused(refusal), _) => Acquired::Refused(refusal),
         }
     }
@@ -183,7 +210,7 @@ impl Pool {
                 reservation: None,
                 ..*observation
             };
-            heir.observe(&observations.iter().map(of_others).collect::<Vec<_>>());
+            return heir.observe(&observations.iter().map(of_others).collect::<Vec<_>>());
         }
         self.change(|domain, _, now| {
             for observation in observations {
@@ -196,7 +223,7 @@ impl Pool {
     /// of refusals begins with it.
     pub(crate) fn refused(self: &Arc<Self>, refusal: ProviderRefusal, words: &str) -> bool {
         if let Some(heir) = self.heir.get() {
-            heir.refused(refusal, words);
+            return heir.refused(refusal, words);
         }
         let begun = self.change(|domain, _, now| {
             let number = |domain: &Domain| domain.episode().map(|episode| episode.number);
@@ -236,7 +263,11 @@ impl Pool {
     /// Where a waiting request stands; `None` when it waits no longer.
     pub(crate) fn outlook(&self, waiter: WaiterId) -> Option<Outlook> {
         let now = self.clock.now();
-        self.state.lock().domain.outlook(waiter, now)
+        let outlook = self.state.lock().domain.outlook(waiter, now);
+        outlook.or_else(|| {
+            let (heir, waiter) = self.moved_waiter(waiter)?;
+            heir.outlook(waiter)
+        })
     }
 
     /// A picture of the pool for those who look at it.
@@ -285,7 +316,7 @@ impl Pool {
     }
 
     pub(super) fn settle(self: &Arc<Self>, reservation: Reservation, settlement: Settlement) {
-        let settled = self.change(|domain, _, now| domain.settle(reservation.id, settlement, now));
+        let settled = self.close(reservation.id, settlement);
         if let Settled::Applied { refunded, debt } = settled {
             let spent = token_count(reservation.charge).saturating_sub(token_count(refunded));
             self.tokens.settled.inc_by(spent);
@@ -295,9 +326,35 @@ impl Pool {
     }
 
     pub(super) fn abandon(self: &Arc<Self>, id: ReservationId) {
-        let settled = self.change(|domain, _, now| domain.abandon(id, now));
-        if let Settled::Applied { refunded, .. } = settled {
+        if let Settled::Applied { refunded, .. } = self.give_back(id) {
             self.tokens.refunded.inc_by(token_count(refunded));
+        }
+    }
+
+    /// Closes a reservation wherever it is by now.
+    fn close(self: &Arc<Self>, id: ReservationId, settlement: Settlement) -> Settled {
+        let settled = self.change(|domain, _, now| domain.settle(id, settlement, now));
+        match self.forget_reservation(id) {
+            Some((heir, id)) => heir.close(id, settlement),
+            None => settled,
+        }
+    }
+
+    /// Closes a reservation whose request was never sent, wherever it is by now.
+    fn give_back(self: &Arc<Self>, id: ReservationId) -> Settled {
+        let settled = self.change(|domain, _, now| domain.abandon(id, now));
+        match self.forget_reservation(id) {
+            Some((heir, id)) => heir.give_back(id),
+            None => settled,
+        }
+    }
+
+    fn go(self: &Arc<Self>, reservation: Reservation, waited: Duration, binding: Binding) -> Turn {
+        self.tokens.reserved.inc_by(token_count(reservation.charge));
+        Turn::Go {
+            lease: Lease::new(Arc::clone(self), reservation),
+            waited,
+            binding,
         }
     }
 
@@ -368,18 +425,13 @@ impl Pool {
                     binding,
                     ..
                 } => {
-                    self.tokens.reserved.inc_by(token_count(reservation.charge));
-                    Turn::Go {
-                        lease: Lease::new(Arc::clone(self), reservation),
-                        waited,
-                        binding,
-                    }
+                    let before = waiter.as_ref().map_or(Duration::ZERO, |w| w.before);
+                    self.go(reservation, before + waited, binding)
                 }
                 Event::Expired { refusal, .. } => Turn::Refused(refusal),
             };
             if let Some(waiter) = waiter {
-                // A receiver that is gone drops the turn, and with it the lease.
-                drop(waiter.sender.send(turn));
+                waiter.tell(turn);
             }
         }
     }
@@ -390,6 +442,9 @@ impl Pool {
                 domain.cancel(waiter, now);
             }
         });
+        if let Some((heir, waiter)) = self.forget_waiter(waiter) {
+            heir.cancel(waiter);
+        }
     }
 }
 
@@ -440,11 +495,9 @@ impl Future for Wait {
     type Output = Turn;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Turn> {
-        Pin::new(&mut self.receiver).poll(context).map(|received| {
-            received.unwrap_or(Turn::Refused(Refusal::Draining {
-                retry_after: Duration::from_secs(1),
-            }))
-        })
+        Pin::new(&mut self.receiver)
+            .poll(context)
+            .map(|received| received.unwrap_or(Turn::Refused(GONE)))
     }
 }
 

@@ -1,5 +1,5 @@
 //! Which pool each key leads to. Keys that share a pool lead to the same one; when calls come to share,
-//! one pool goes on for all of them and the others finish what they have.
+//! one pool goes on for all of them, with what the others have.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct Table {
     routes: HashMap<PoolKey, Arc<Pool>>,
     /// By the keys that [`Sharing::home`] gives.
     homes: HashMap<PoolKey, Home>,
-    /// Pools that take no more requests and finish those they have.
+    /// Pools that others go on for; who holds a lease of theirs still gives it back through them.
     retired: Vec<Arc<Pool>>,
     pub(super) sharing: Sharing,
     born: u64,

@@ -121,10 +121,11 @@ pub(super) async fn send(
             .iter()
             .filter_map(|report| observation(report, &answered))
             .collect();
-        pool.observe(&observations);
+        // First whose limits they are: what waits must not go by a count that is not the pool's alone.
         if let Some(asks) = exchange.asks.as_ref().filter(|_| head.status.is_success()) {
             exchange.shared.registry.heard(asks, &told);
         }
+        pool.observe(&observations);
     }
     if head.status.as_u16() >= 400 {
         return refused(head, body, connection, upstream.idle_timeout).await;

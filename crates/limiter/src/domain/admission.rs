@@ -229,7 +229,7 @@ impl Domain {
         Some(self.take(waiter.charge, waiter.parts, Some(account), now))
     }
 
-    fn take(
+    pub(super) fn take(
         &mut self,
         charge: Charge,
         parts: Option<ChargeParts>,

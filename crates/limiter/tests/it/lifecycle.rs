@@ -447,3 +447,27 @@ fn a_retry_goes_in_front_and_the_rest_keep_their_order() {
     let order: Vec<_> = world.launches.iter().map(|launch| launch.tag).collect();
     assert_eq!(order, [0, 8, 7, 1, 2, 3]);
 }
+
+#[test]
+fn what_is_under_way_can_be_handed_over_to_another_domain() {
+    let hour = bucket(1_000, 60 * MINUTE);
+    let (mut old, mut heir) = (domain(&[hour]), domain(&[hour]));
+    let take = |domain: &mut Domain| domain.adopt(tokens(300), None, at(0));
+    let ids: Vec<_> = (0..3).map(|_| take(&mut old).id).collect();
+    take(&mut heir);
+    let given = old.hand_over(at(0));
+    let order: Vec<_> = given.iter().map(|(given, _)| given.id).collect();
+    assert_eq!(order, ids);
+    assert_eq!(old.snapshot(at(0)).in_flight, 0);
+    let adopted: Vec<_> = given.iter().map(|_| take(&mut heir).id).collect();
+    // 1200 of 1000 are taken; of the 300 that come back, 100 are room.
+    assert_eq!(heir.snapshot(at(0)).in_flight, 4);
+    heir.abandon(adopted[0], at(0));
+    let too_much = heir.submit(request(1, tokens(101)), at(0));
+    let Submission::Queued(ticket) = too_much else {
+        panic!("{too_much:?}")
+    };
+    heir.cancel(ticket.id, at(0));
+    let fits = heir.submit(request(1, tokens(100)), at(0));
+    assert!(matches!(fits, Submission::Admitted(_)), "{fits:?}");
+}
