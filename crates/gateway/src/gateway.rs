@@ -174,6 +174,7 @@ impl Gateway {
             }
         }
         self.shared.memory.save(&self.shared);
+        self.shared.memory.let_go();
         if let Some(control) = self.control.take() {
             control.shutdown_timeout(Duration::from_secs(1));
         }

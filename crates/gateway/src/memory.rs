@@ -6,6 +6,7 @@
 //! aside with one line in the log, and everything is learned again.
 
 mod file;
+mod hold;
 mod record;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use self::file::Problem;
+use self::hold::Hold;
 use self::record::{Payload, PoolRecord};
 use crate::clock::unix_seconds_now;
 use crate::pace::PoolKey;
@@ -50,8 +52,9 @@ struct Known {
 }
 
 /// How the latest writes went.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Written {
+    hold: Hold,
     /// What is in the file, or was found at the start.
     digest: Option<[u8; 32]>,
     /// The last write failed, and that was told.
@@ -76,9 +79,20 @@ pub(crate) struct Recalled {
 
 impl Memory {
     /// Reads what an earlier run left in `folder` about `upstream`. A file that cannot be used is
-    /// moved aside.
+    /// moved aside. Where another gateway keeps what it learns in the folder, this one only reads.
     pub(crate) fn load(folder: &Path, upstream: &str) -> Recalled {
         let path = folder.join("learned.json");
+        let hold = Hold::take(folder);
+        let is_theirs = matches!(hold, Hold::Theirs);
+        if is_theirs {
+            warn_taken(folder);
+        }
+        let mut recalled = Self::recall(path, upstream, is_theirs);
+        recalled.memory.written.get_mut().hold = hold;
+        recalled
+    }
+
+    fn recall(path: PathBuf, upstream: &str, is_theirs: bool) -> Recalled {
         let found = file::read(&path, unix_seconds_now()).and_then(|payload| match payload {
             Some(payload) => Self::unpack(&path, &payload, upstream).map(Some),
             None => Ok(None),
@@ -87,7 +101,9 @@ impl Memory {
             Ok(Some(recalled)) => recalled,
             Ok(None) => Self::empty(path),
             Err(problem) => {
-                put_aside(&path, &problem);
+                if !is_theirs {
+                    put_aside(&path, &problem);
+                }
                 Self::empty(path)
             }
         }
@@ -105,7 +121,11 @@ impl Memory {
             path,
             salt,
             pools: Mutex::new(pools),
-            written: Mutex::default(),
+            written: Mutex::new(Written {
+                hold: Hold::Unknown,
+                digest: None,
+                failing: false,
+            }),
         }
     }
 
@@ -154,11 +174,58 @@ impl Memory {
             .ok();
     }
 
-    /// Writes what is known now, if that is not what the file holds. Blocks.
+    /// Writes what is known now, if that is not what the file holds and no other gateway writes it.
+    /// Blocks.
     pub(crate) fn save(&self, shared: &Shared) {
         let mut written = self.written.lock();
+        if !self.may_write(&mut written) {
+            return;
+        }
         let now = unix_seconds_now();
         self.put(&mut written, &self.collect(shared, now), now);
+    }
+
+    /// Lets another gateway have the folder.
+    pub(crate) fn let_go(&self) {
+        self.written.lock().hold = Hold::Theirs;
+    }
+
+    /// Whether no other gateway writes; if it has ended, this one goes on with what it left.
+    fn may_write(&self, written: &mut Written) -> bool {
+        if !matches!(written.hold, Hold::Theirs) {
+            return true;
+        }
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        written.hold = Hold::take(folder);
+        if matches!(written.hold, Hold::Theirs) {
+            return false;
+        }
+        written.digest = None;
+        let left = file::read(&self.path, unix_seconds_now()).ok().flatten();
+        if let Some(left) = left {
+            self.take_over(&left);
+        }
+        tracing::info!(
+            folder = %folder.display(),
+            "the other gateway has let go of the state folder; what is learned here is kept from now on"
+        );
+        true
+    }
+
+    /// Takes over what another gateway knew of pools that were not met here.
+    fn take_over(&self, left: &Payload) {
+        // Credentials that were hashed otherwise are not recognised.
+        if left.salt().ok() != Some(self.salt) {
+            return;
+        }
+        let records = left.pools.iter().filter_map(|record| record.unpack().ok());
+        let mut pools = self.pools.lock();
+        for (key, theirs) in records {
+            let ours = pools.entry(key).or_insert_with(|| theirs.clone());
+            if ours.taken_unix_s < theirs.taken_unix_s {
+                *ours = theirs;
+            }
+        }
     }
 
     fn put(&self, written: &mut Written, payload: &Payload, now: u64) {
@@ -264,6 +331,15 @@ fn warn_unkept(path: &Path, error: &io::Error) {
         file = %path.display(),
         "what is learned cannot be kept: {error}; paceline goes on, and learns again after a restart; \
          make the folder writable, or choose another with --state-dir"
+    );
+}
+
+fn warn_taken(folder: &Path) {
+    tracing::warn!(
+        folder = %folder.display(),
+        "another gateway keeps what it learns in this state folder; this one starts with what is there \
+         and keeps nothing as long as the other one runs; give each gateway a folder of its own with \
+         --state-dir"
     );
 }
 

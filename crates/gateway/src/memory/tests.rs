@@ -71,6 +71,14 @@ fn payload(memory: &Memory, live: Vec<(PoolKey, limiter::Memory)>, now: u64) -> 
     }
 }
 
+fn fresh() -> Written {
+    Written {
+        hold: Hold::Unknown,
+        digest: None,
+        failing: false,
+    }
+}
+
 /// A file as it is written, in bytes.
 fn written() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
@@ -285,7 +293,7 @@ fn limits_of_another_upstream_are_not_taken_up_but_estimates_are() {
 fn the_file_is_written_when_something_has_changed_and_only_then() {
     let folder = tempfile::tempdir().unwrap();
     let memory = memory(folder.path());
-    let mut state = Written::default();
+    let mut state = fresh();
     let live = || vec![(key("gpt-4o"), known())];
     memory.put(&mut state, &payload(&memory, live(), NOW), NOW);
     let first = fs::read(&memory.path).unwrap();
@@ -304,7 +312,7 @@ fn a_folder_that_cannot_be_written_to_is_told_once_and_its_return_too() {
     let state_dir = folder.path().join("state");
     fs::write(&state_dir, "a file in the way").unwrap();
     let memory = memory(&state_dir);
-    let mut state = Written::default();
+    let mut state = fresh();
     let live = vec![(key("gpt-4o"), known())];
     let payload = payload(&memory, live, NOW);
     let (_, log) = logged(|| {
@@ -346,4 +354,79 @@ fn what_would_not_be_taken_back_is_not_written() {
     assert_eq!(payload.pools.len(), 1);
     let (_, known) = payload.pools[0].unpack().unwrap();
     assert_eq!(known.memory.limits.len(), 1);
+}
+
+#[test]
+fn of_two_gateways_on_one_folder_the_first_keeps_what_it_learns_and_the_second_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("learned.json"), written()).unwrap();
+    let (first, log) = logged(|| Memory::load(folder.path(), UPSTREAM).memory);
+    assert_eq!(log, "");
+    let (second, log) = logged(|| Memory::load(folder.path(), UPSTREAM).memory);
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains("--state-dir"), "{log}");
+    assert!(log.contains(&folder.path().display().to_string()), "{log}");
+    assert_eq!(second.of(&key("gpt-4o")).unwrap().0, known());
+
+    assert!(first.may_write(&mut first.written.lock()));
+    let (may, log) = logged(|| second.may_write(&mut second.written.lock()));
+    assert!(!may && log.is_empty(), "{log}");
+
+    // What the first one learns meanwhile is not lost when the second one goes on.
+    let live = vec![(key("gpt-5"), known())];
+    let now = unix_seconds_now();
+    let kept = payload(&first, live, now);
+    first.put(&mut first.written.lock(), &kept, now);
+    drop(first);
+    let (may, log) = logged(|| second.may_write(&mut second.written.lock()));
+    assert!(may && log.contains("from now on"), "{log}");
+    assert_eq!(second.of(&key("gpt-5")).unwrap().0, known());
+}
+
+/// Runs one of the tests below, in a process that can write to no file: as on a full disk.
+fn on_a_full_disk(test: &str, folder: &Path) -> String {
+    let output = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("FULL_DISK", folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{output:?}"
+    );
+    text
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_leaves_the_earlier_file_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("learned.json");
+    let before = written();
+    fs::write(&path, &before).unwrap();
+    on_a_full_disk("memory::tests::saves_on_a_full_disk", folder.path());
+    assert_eq!(fs::read(&path).unwrap(), before);
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 1, "nothing half written is left");
+}
+
+#[test]
+#[ignore = "run by the test of a full disk, in a process of its own"]
+fn saves_on_a_full_disk() {
+    let Some(folder) = std::env::var_os("FULL_DISK") else {
+        return;
+    };
+    let memory = Memory::load(Path::new(&folder), UPSTREAM).memory;
+    let mut state = fresh();
+    let (_, log) = logged(|| {
+        for (index, now) in (NOW..NOW + 3).enumerate() {
+            let live = vec![(key(&format!("gpt-{index}")), known())];
+            memory.put(&mut state, &payload(&memory, live, now), now);
+        }
+    });
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains("cannot be kept"), "{log}");
+    assert!(log.contains("File too large"), "{log}");
 }

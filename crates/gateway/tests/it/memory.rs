@@ -120,6 +120,99 @@ async fn a_gateway_that_has_learned_nothing_writes_nothing() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_gateways_on_one_folder_the_second_writes_nothing_until_the_first_has_ended()
+-> Result<()> {
+    let provider = provider().await?;
+    let state = Arc::new(tempfile::tempdir()?);
+    let start = || TestGateway::start_in(Arc::clone(&state), provider.address(), PROBES, &[]);
+    let file = state.path().join("learned.json");
+    let first = start()?;
+    let (second, log) = logged(start);
+    let second = second?;
+    assert!(
+        log.contains("another gateway keeps what it learns"),
+        "{log}"
+    );
+    assert!(log.contains(&state.path().display().to_string()), "{log}");
+    twelve_calls(&second).await?;
+    second.stop().await?;
+    assert!(
+        !file.exists(),
+        "the second one wrote into the first one's folder"
+    );
+    let third = start()?;
+    twelve_calls(&third).await?;
+    first.stop().await?;
+    third.stop().await?;
+    assert!(
+        file.exists(),
+        "the folder was free, and what was learned was not kept"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_on_a_full_disk_goes_on_and_the_earlier_memory_stays() -> Result<()> {
+    let provider = provider().await?;
+    let state = Arc::new(tempfile::tempdir()?);
+    learn(provider.address(), &state).await?;
+    let file = state.path().join("learned.json");
+    let before = fs::read(&file)?;
+    // A process that can write to no file, as on a full disk.
+    let mut child = std::process::Command::new("sh");
+    child
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe()?)
+        .args([
+            "--exact",
+            "memory::serves_on_a_full_disk",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("FULL_DISK_FILE", &file)
+        .env("FULL_DISK_PROVIDER", provider.address().to_string());
+    let child = tokio::task::spawn_blocking(move || child.output()).await??;
+    let log = String::from_utf8_lossy(&child.stdout).into_owned();
+    assert!(
+        child.status.success() && log.contains("1 passed"),
+        "{child:?}"
+    );
+    assert_eq!(log.matches("cannot be kept").count(), 1, "{log}");
+    assert!(log.contains("--state-dir"), "{log}");
+    assert_eq!(fs::read(&file)?, before);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by the test of a full disk, in a process of its own"]
+async fn serves_on_a_full_disk() -> Result<()> {
+    let (Some(kept), Ok(provider)) = (
+        std::env::var_os("FULL_DISK_FILE"),
+        std::env::var("FULL_DISK_PROVIDER"),
+    ) else {
+        return Ok(());
+    };
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(std::io::stdout)
+        .init();
+    // No file can be made here, but another name for one that is there.
+    let state = Arc::new(tempfile::tempdir()?);
+    let file = state.path().join("learned.json");
+    fs::hard_link(kept, &file)?;
+    let before = fs::read(&file)?;
+    let gateway = TestGateway::start_in(Arc::clone(&state), provider.parse()?, PROBES, &[])?;
+    for tokens in [200, 300] {
+        let answer = gateway.caller().chat(&[], chat(tokens, false)).await?;
+        assert_eq!(answer.status, 200);
+    }
+    gateway.assert_settled().await?;
+    gateway.stop().await?;
+    assert_eq!(fs::read(&file)?, before);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_torn_or_emptied_memory_is_one_line_in_the_log_and_no_burst() -> Result<()> {
     let provider = provider().await?;
     let state = Arc::new(tempfile::tempdir()?);
