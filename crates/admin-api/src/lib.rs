@@ -9,7 +9,7 @@ mod queue;
 
 pub use estimates::{Estimates, EstimatorError, InputEstimate, OutputEstimate};
 pub use limits::{
-    BeliefState, ChargeState, CoolDown, EpisodeState, LimitState, PoolState, RateLimits,
-    ThrottleState, TokenTotals,
+    BeliefState, ChargeState, ClockState, CoolDown, EpisodeState, LimitState, PoolState,
+    RateLimits, ThrottleState, TokenTotals,
 };
 pub use queue::{QueueStatus, TierDepth, WaitingCall};

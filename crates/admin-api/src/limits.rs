@@ -7,6 +7,20 @@ use serde::{Deserialize, Serialize};
 pub struct RateLimits {
     /// In the order of their names.
     pub pools: Vec<PoolState>,
+    /// What the dates of answers tell of the provider's clock; missing before the first.
+    #[serde(default)]
+    pub provider_clock: Option<ClockState>,
+}
+
+/// How far the provider's clock is ahead of the gateway's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockState {
+    /// Milliseconds ahead; negative where it is behind.
+    pub ahead_ms: i64,
+    /// By how much that may be wrong either way.
+    pub error_ms: u64,
+    /// How many answers tell so.
+    pub answers: u64,
 }
 
 /// One limit pool.

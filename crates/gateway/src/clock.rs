@@ -45,6 +45,13 @@ impl Clock {
         self.start + since_start
     }
 
+    /// `timestamp` as a date, by the wall clock as it was read at the start: it is never set, so that
+    /// the distance between two dates is the time that passed.
+    pub(crate) fn date(&self, timestamp: Timestamp) -> SystemTime {
+        let since_start = Duration::from_nanos(timestamp.as_nanos()).saturating_sub(ORIGIN);
+        UNIX_EPOCH + self.unix_start + since_start
+    }
+
     /// Seconds since the Unix epoch at `timestamp`.
     pub(crate) fn unix_seconds(&self, timestamp: Timestamp) -> f64 {
         let since_start = Duration::from_nanos(timestamp.as_nanos()).saturating_sub(ORIGIN);

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
 use paceline_config::{EstimatorKind, Settings};
+use paceline_limiter::Timestamp;
+use paceline_provider::{ClockOffset, ProviderClock};
 use paceline_telemetry::Metrics;
 use paceline_tokens::{Calibrations, Estimator, OutputLengths};
 use parking_lot::{Mutex, RwLock};
@@ -67,6 +71,8 @@ impl Default for Learned {
 pub(crate) struct Shared {
     live: RwLock<Arc<Live>>,
     pub(crate) clock: Clock,
+    /// What the provider's clock shows.
+    provider_clock: Mutex<ProviderClock>,
     pub(crate) registry: Registry,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hot: HotMetrics,
@@ -97,6 +103,7 @@ impl Shared {
         Self {
             live: RwLock::new(Arc::new(Live::new(settings, 0))),
             clock,
+            provider_clock: Mutex::default(),
             registry: Registry::new(clock, Arc::clone(&metrics), Arc::clone(&memory), control),
             hot,
             metrics,
@@ -144,6 +151,34 @@ impl Shared {
             self.upstream_reached.store(reached, Ordering::Relaxed);
             self.metrics.upstream_reachable.set(i64::from(reached));
         }
+    }
+
+    /// Takes in the date of an answer to a request that was sent at `sent`.
+    pub(crate) fn note_date(&self, headers: &HeaderMap, sent: Timestamp) {
+        let (sent, received) = (self.clock.date(sent), self.clock.date(self.clock.now()));
+        self.provider_clock.lock().observe(headers, sent, received);
+    }
+
+    /// The earliest that the provider's clock can show now; `None` before it has told a date.
+    pub(crate) fn provider_now(&self) -> Option<SystemTime> {
+        let now = self.clock.date(self.clock.now());
+        self.provider_clock.lock().earliest(now)
+    }
+
+    /// How far the provider's clock is ahead of what ours shows now, which may have been set meanwhile.
+    pub(crate) fn provider_clock(&self) -> Option<ClockOffset> {
+        let now = self.clock.date(self.clock.now());
+        let offset = self.provider_clock.lock().offset(now)?;
+        let wall = SystemTime::now();
+        let set_by = |distance: Duration| i64::try_from(distance.as_nanos()).unwrap_or(i64::MAX);
+        let set_ns = match wall.duration_since(now) {
+            Ok(ahead) => set_by(ahead),
+            Err(behind) => -set_by(behind.duration()),
+        };
+        Some(ClockOffset {
+            ahead_ns: offset.ahead_ns.saturating_sub(set_ns),
+            ..offset
+        })
     }
 
     /// Takes room for `bytes` of a request body; `None` when there is none.

@@ -9,7 +9,9 @@
 //! client and no store, and it takes no pacing decision: it says what a provider meant, not what to
 //! do about it. Foreign bytes never panic, and nothing it keeps of them is unbounded.
 
+mod clock;
 mod duration;
+mod instant;
 mod json;
 mod limits;
 mod metric;
@@ -17,6 +19,7 @@ mod openai;
 mod sse;
 mod text;
 
+pub use clock::{ClockOffset, ProviderClock};
 pub use duration::{go_duration, parse_duration};
 pub use limits::{LimitHeaders, LimitReport, LimitScope, retry_after, should_retry};
 pub use metric::LimitMetric;

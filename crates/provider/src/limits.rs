@@ -10,7 +10,7 @@ pub use wait::{retry_after, should_retry};
 
 use crate::metric::LimitMetric;
 use http::HeaderMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Reports kept of one answer. The longest set known, of Cerebras, has six.
 const REPORTS_MAX: usize = 16;
@@ -69,7 +69,14 @@ impl LimitHeaders {
     /// does not enforce it, gives no report.
     #[must_use]
     pub fn parse(headers: &HeaderMap) -> Self {
-        let mut reports = prefixed::reports(headers);
+        Self::parse_at(headers, None)
+    }
+
+    /// The same, where `now` is what the provider's clock shows, if that is known: resets that name a
+    /// moment are taken relative to it, or else to the answer's own `date`.
+    #[must_use]
+    pub fn parse_at(headers: &HeaderMap, now: Option<SystemTime>) -> Self {
+        let mut reports = prefixed::reports(headers, now);
         reports.extend(ietf::reports(headers));
         reports.sort_by(|a, b| (a.metric, &a.scope, a.window).cmp(&(b.metric, &b.scope, b.window)));
         reports.truncate(REPORTS_MAX);

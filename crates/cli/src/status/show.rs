@@ -1,6 +1,8 @@
 //! The state of a gateway in words and bars.
 
-use paceline_admin_api::{LimitState, PoolState, QueueStatus, ThrottleState, WaitingCall};
+use paceline_admin_api::{
+    ClockState, LimitState, PoolState, QueueStatus, ThrottleState, WaitingCall,
+};
 
 use super::ask::State;
 use super::{beliefs, estimates};
@@ -20,6 +22,7 @@ pub(super) fn lines(state: &State, style: Style) -> Vec<String> {
         grouped(queue.running),
         waiting(queue)
     )];
+    lines.extend(state.rate_limits.provider_clock.as_ref().map(clock));
     if state.rate_limits.pools.is_empty() {
         lines.push("\nno limit pool yet: the first request of a model makes one".to_owned());
     }
@@ -42,6 +45,20 @@ pub(super) fn lines(state: &State, style: Style) -> Vec<String> {
         lines.extend(estimates::lines(learned));
     }
     lines
+}
+
+/// How far the provider's clock is from the gateway's.
+fn clock(clock: &ClockState) -> String {
+    let tenths = |ms: f64| (ms / 100.0).round() / 10.0;
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let (ahead, error) = (clock.ahead_ms as f64, clock.error_ms as f64);
+    // What is less than shown is not shown as nothing.
+    let error = tenths(error).max(0.1);
+    format!(
+        "the provider's clock {:+.1} s ± {error:.1} s, by {}",
+        tenths(ahead) + 0.0,
+        counted(clock.answers, "answer")
+    )
 }
 
 fn waiting(queue: &QueueStatus) -> String {

@@ -1,8 +1,8 @@
 //! From the pools' own pictures to what the admin plane answers.
 
 use paceline_admin_api::{
-    CoolDown, EpisodeState, LimitState, PoolState, QueueStatus, RateLimits, ThrottleState,
-    TierDepth, TokenTotals, WaitingCall,
+    ClockState, CoolDown, EpisodeState, LimitState, PoolState, QueueStatus, RateLimits,
+    ThrottleState, TierDepth, TokenTotals, WaitingCall,
 };
 use paceline_limiter::{
     DomainSnapshot, Episode, LimitSource, LimitView, Metric, Sum, ThrottleView, Tier, Timestamp,
@@ -25,6 +25,11 @@ pub(super) fn rate_limits(shared: &Shared) -> RateLimits {
                 ..pool_state(&pool, now)
             })
             .collect(),
+        provider_clock: shared.provider_clock().map(|offset| ClockState {
+            ahead_ms: (offset.ahead_ns + 500_000).div_euclid(1_000_000),
+            error_ms: offset.error_ns.div_ceil(1_000_000),
+            answers: offset.answers,
+        }),
     }
 }
 

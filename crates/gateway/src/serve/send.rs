@@ -109,10 +109,13 @@ pub(super) async fn send(
     exchange.answered(response.status().as_u16());
     exchange.shared.note_upstream(true);
     let (head, body) = response.into_parts();
+    let (shared, sent_at) = (Arc::clone(&exchange.shared), exchange.sent_at());
+    shared.note_date(&head.headers, sent_at);
+    let provider_now = shared.provider_now();
     if let Some((pool, reservation)) = observer {
-        let told = LimitHeaders::parse(&head.headers);
+        let told = LimitHeaders::parse_at(&head.headers, provider_now);
         let answered = Answered {
-            sent: exchange.sent_at(),
+            sent: sent_at,
             admitted: head.status.is_success().then_some(reservation),
             processing: processing(&head.headers),
         };
@@ -123,12 +126,14 @@ pub(super) async fn send(
             .collect();
         // First whose limits they are: what waits must not go by a count that is not the pool's alone.
         if let Some(asks) = exchange.asks.as_ref().filter(|_| head.status.is_success()) {
-            exchange.shared.registry.heard(asks, &told);
+            shared.registry.heard(asks, &told);
         }
         pool.observe(&observations);
     }
     if head.status.as_u16() >= 400 {
-        return refused(head, body, connection, upstream.idle_timeout).await;
+        let refused = refused(head, body, upstream.idle_timeout, provider_now).await?;
+        connection.keep();
+        return Ok(Sent::Refused(Box::new(refused)));
     }
     read_start(
         exchange,
@@ -150,22 +155,21 @@ fn processing(headers: &HeaderMap) -> Option<Duration> {
 async fn refused(
     head: http::response::Parts,
     body: Incoming,
-    connection: Connection,
     pause_max: Duration,
-) -> Result<Sent, SendError> {
+    provider_now: Option<SystemTime>,
+) -> Result<Refused, SendError> {
     let status = head.status.as_u16();
     let body = read_bounded(body, ERROR_BYTES_MAX, pause_max).await?;
-    connection.keep();
-    let mut refusal = Refusal::from_response(status, &head.headers, &body)
+    let mut refusal = Refusal::from_response_at(status, &head.headers, &body, provider_now)
         .unwrap_or_else(|| unexplained(status, &head.headers));
     if refusal.retry_after.is_none() {
         refusal.retry_after = retry_after(&head.headers, SystemTime::now());
     }
-    Ok(Sent::Refused(Box::new(Refused {
+    Ok(Refused {
         refusal,
         head,
         body,
-    })))
+    })
 }
 
 /// A status of 400 and above always explains itself; this is for the parser's own `None`.

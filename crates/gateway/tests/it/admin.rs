@@ -1,6 +1,7 @@
 //! The admin plane from outside.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use paceline_admin_api::RateLimits;
 use paceline_testkit::{TestGateway, chat};
 
 use crate::provider::provider;
@@ -105,5 +106,26 @@ async fn metrics_tell_what_happened() -> Result<()> {
         metric("paceline_estimate_error_ratio_count", "simple").await?,
         3.0
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn how_far_the_providers_clock_is_off_is_told_with_its_bounds() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let gateway = TestGateway::start(simulator.address(), "")?;
+    let clock = async || -> Result<_> {
+        let answer = gateway.admin("/monitoring/rate-limits").await?;
+        let limits: RateLimits = serde_json::from_slice(&answer.body)?;
+        Ok(limits.provider_clock)
+    };
+    assert_eq!(clock().await?, None);
+    for _ in 0..5 {
+        gateway.caller().chat(&[], chat(5, false)).await?;
+    }
+    let told = clock().await?.context("answers have dates")?;
+    assert_eq!(told.answers, 5);
+    // Both clocks are this machine's; dates are kept for a moment by servers that make many.
+    let error_ms = i64::try_from(told.error_ms)?;
+    assert!(told.ahead_ms.abs() <= error_ms + 1_000, "{told:?}");
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! `x-ratelimit-<what>-<metric>`, as OpenAI sends it and many copy it.
 
 use super::{LimitReport, LimitScope, REPORTS_MAX, shortened};
+use crate::clock::date;
 use crate::duration::parse_duration;
+use crate::instant::parse_instant;
 use crate::metric::LimitMetric;
 use http::HeaderMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A reset later than this is not a duration but an instant, which some providers send as seconds
 /// or milliseconds since 1970.
@@ -13,7 +15,7 @@ const RESET_MAX: Duration = Duration::from_secs(400 * 86_400);
 /// The value by which Azure says that a limit is not enforced.
 const NOT_ENFORCED: i64 = -1;
 
-pub(super) fn reports(headers: &HeaderMap) -> Vec<LimitReport> {
+pub(super) fn reports(headers: &HeaderMap, now: Option<SystemTime>) -> Vec<LimitReport> {
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for (name, value) in headers {
         let Some((what, subject)) = parts(name.as_str()) else {
@@ -34,7 +36,8 @@ pub(super) fn reports(headers: &HeaderMap) -> Vec<LimitReport> {
             }
             None => continue,
         };
-        drafts[place].put(what, value.trim());
+        let reset = || reset(value.trim(), now.or_else(|| date(headers)));
+        drafts[place].put(what, value.trim(), reset);
     }
     drafts.into_iter().filter_map(Draft::report).collect()
 }
@@ -48,22 +51,33 @@ enum What {
     RenewalPeriod,
 }
 
+impl What {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "limit" => Self::Limit,
+            "remaining" => Self::Remaining,
+            "reset" => Self::Reset,
+            "renewalperiod" => Self::RenewalPeriod,
+            _ => return None,
+        })
+    }
+}
+
 /// Splits a name such as `x-ratelimit-remaining-tokens`. Before draft 07 the IETF fields were named
 /// the same way, without a metric.
+///
+/// Anthropic puts the metric first, as in `anthropic-ratelimit-input-tokens-remaining`.
 fn parts(name: &str) -> Option<(What, &str)> {
+    if let Some(rest) = name.strip_prefix("anthropic-ratelimit-") {
+        let (subject, what) = rest.rsplit_once('-')?;
+        return Some((What::named(what)?, subject));
+    }
     let rest = name
         .strip_prefix("x-")
         .unwrap_or(name)
         .strip_prefix("ratelimit-")?;
     let (what, subject) = rest.split_once('-').unwrap_or((rest, ""));
-    let what = match what {
-        "limit" => What::Limit,
-        "remaining" => What::Remaining,
-        "reset" => What::Reset,
-        "renewalperiod" => What::RenewalPeriod,
-        _ => return None,
-    };
-    Some((what, subject))
+    Some((What::named(what)?, subject))
 }
 
 /// The headers of one limit.
@@ -76,12 +90,23 @@ struct Draft<'a> {
     renewal_period: Option<Duration>,
 }
 
+/// The time until a reset, which may be named as a moment; one in the past is zero.
+fn reset(value: &str, now: Option<SystemTime>) -> Option<Duration> {
+    let duration = parse_duration(value).filter(|reset| *reset < RESET_MAX);
+    duration.or_else(|| {
+        let left = parse_instant(value)?
+            .duration_since(now?)
+            .unwrap_or_default();
+        (left < RESET_MAX).then_some(left)
+    })
+}
+
 impl Draft<'_> {
-    fn put(&mut self, what: What, value: &str) {
+    fn put(&mut self, what: What, value: &str, reset: impl FnOnce() -> Option<Duration>) {
         match what {
             What::Limit => self.limit = count(value),
             What::Remaining => self.remaining = count(value),
-            What::Reset => self.reset = parse_duration(value).filter(|reset| *reset < RESET_MAX),
+            What::Reset => self.reset = reset(),
             What::RenewalPeriod => self.renewal_period = parse_duration(value),
         }
     }

@@ -369,3 +369,42 @@ proptest! {
         let _ = retry_after(&map, SystemTime::UNIX_EPOCH);
     }
 }
+
+#[test]
+fn resets_that_name_a_moment_are_durations_by_the_providers_clock() {
+    let lines = [
+        ("date", "Mon, 28 Sep 2026 10:00:00 GMT"),
+        ("anthropic-ratelimit-requests-limit", "50"),
+        ("anthropic-ratelimit-requests-remaining", "49"),
+        ("anthropic-ratelimit-requests-reset", "2026-09-28T10:00:02Z"),
+        ("anthropic-ratelimit-input-tokens-limit", "30000"),
+        ("anthropic-ratelimit-input-tokens-remaining", "29000"),
+        (
+            "anthropic-ratelimit-input-tokens-reset",
+            "2026-09-28T09:59:59Z",
+        ),
+        ("x-ratelimit-limit-tokens", "1000"),
+        ("x-ratelimit-reset-tokens", "1790589601500"),
+    ];
+    let resets = |now| -> Vec<_> {
+        let told = LimitHeaders::parse_at(&headers(&lines), now);
+        let reports = told.reports.iter();
+        reports
+            .map(|report| (report.metric, report.reset))
+            .collect()
+    };
+    let expected = |requests, tokens| {
+        vec![
+            (LimitMetric::Requests, ms(requests)),
+            (LimitMetric::Tokens, ms(tokens)),
+            (LimitMetric::InputTokens, ms(0)),
+        ]
+    };
+    assert_eq!(resets(None), expected(2_000, 1_500));
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_790_589_600_400);
+    assert_eq!(resets(Some(now)), expected(1_600, 1_100));
+    // Without any clock of the provider's it is not known how far away a moment is.
+    let undated = LimitHeaders::parse(&headers(&lines[1..]));
+    assert!(undated.reports.iter().all(|report| report.reset.is_none()));
+    assert_eq!(undated.reports.len(), 3);
+}

@@ -6,11 +6,11 @@ mod message;
 #[cfg(test)]
 mod tests;
 
+use crate::clock::date;
 use crate::limits::{retry_after, should_retry};
 use crate::metric::LimitMetric;
 use envelope::ErrorObject;
 use http::HeaderMap;
-use http::header::DATE;
 use message::Facts;
 use std::time::{Duration, SystemTime};
 
@@ -106,11 +106,23 @@ impl Refusal {
     /// provider's clock is compared with itself; without one it is ignored.
     #[must_use]
     pub fn from_response(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        Self::from_response_at(status, headers, body, None)
+    }
+
+    /// The same, where `now` is what the provider's clock shows, if that is known: it goes before the
+    /// answer's own `date`, which has whole seconds only.
+    #[must_use]
+    pub fn from_response_at(
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Option<SystemTime>,
+    ) -> Option<Self> {
         if status < 400 {
             return None;
         }
         let mut refusal = Self::new(Some(status), ErrorObject::from_body(body));
-        refusal.retry_after = longer_wait(refusal.retry_after, asked_wait(headers));
+        refusal.retry_after = longer_wait(refusal.retry_after, asked_wait(headers, now));
         refusal.should_retry = should_retry(headers);
         Some(refusal)
     }
@@ -178,9 +190,8 @@ impl Refusal {
 }
 
 /// The wait that the headers ask for.
-fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
-    let date = headers.get(DATE).and_then(|date| date.to_str().ok());
-    match date.and_then(|date| httpdate::parse_http_date(date).ok()) {
+fn asked_wait(headers: &HeaderMap, now: Option<SystemTime>) -> Option<Duration> {
+    match now.or_else(|| date(headers)) {
         Some(now) => retry_after(headers, now),
         // Relative to this, a date would be decades away.
         None => retry_after(headers, SystemTime::UNIX_EPOCH)

@@ -1,6 +1,6 @@
 //! What a known state looks like.
 
-use paceline_admin_api::{CoolDown, RateLimits, TierDepth, TokenTotals};
+use paceline_admin_api::{ClockState, CoolDown, RateLimits, TierDepth, TokenTotals};
 
 use super::*;
 
@@ -52,6 +52,11 @@ fn state() -> State {
                     debt: 50,
                 },
             }],
+            provider_clock: Some(ClockState {
+                ahead_ms: 1_340,
+                error_ms: 380,
+                answers: 12,
+            }),
         },
         queue_status: QueueStatus {
             waiting: 12,
@@ -86,6 +91,7 @@ fn a_gateway_at_work_is_shown_with_pools_limits_and_queue() {
     let text = lines(&state(), Style::default()).join("\n");
     let expected = "\
 http://127.0.0.1:4100   2 running, 12 waiting (12 batch)
+the provider's clock +1.3 s ± 0.4 s, by 12 answers
 
 pool default: 2 of 8 running, 12 waiting, 250 ms between two launches, 3 requests a minute more than fit, cooling down for 3.2 s
        6  of 300 requests a minute   ░░░░░░░░░░░░░░░░   2 %  learned, unknown
@@ -101,7 +107,7 @@ pool default: 2 of 8 running, 12 waiting, 250 ms between two launches, 3 request
 #[test]
 fn a_gateway_without_traffic_says_so() {
     let mut state = state();
-    state.rate_limits.pools.clear();
+    state.rate_limits = RateLimits::default();
     state.queue_status = QueueStatus::default();
     assert_eq!(
         lines(&state, Style::default()).join("\n"),
