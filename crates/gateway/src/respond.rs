@@ -352,4 +352,40 @@ mod tests {
         assert_eq!(bounded(&text).chars().count(), 200);
         assert_eq!(bounded("short"), "short");
     }
+
+    fn page(name: &str) -> String {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors/");
+        std::fs::read_to_string(format!("{folder}{name}.md")).unwrap()
+    }
+
+    #[test]
+    fn every_code_has_a_page_and_a_line_in_the_list_and_no_page_is_left_over() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors");
+        let files = std::fs::read_dir(folder).unwrap();
+        let mut pages: Vec<_> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| name.strip_suffix(".md").map(str::to_owned))
+            .filter(|name| name != "README")
+            .collect();
+        let mut codes = ERROR_CODES.to_vec();
+        let index = page("README");
+        let mut listed: Vec<_> = index
+            .lines()
+            .filter_map(|line| line.strip_prefix("| [`")?.split_once("`]"))
+            .map(|(code, rest)| {
+                assert!(rest.starts_with(&format!("({code}.md) |")), "{rest}");
+                code
+            })
+            .collect();
+        pages.sort_unstable();
+        codes.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(pages, codes);
+        assert_eq!(listed, codes);
+        for code in codes {
+            let page = page(code);
+            assert!(page.starts_with(&format!("# `{code}`\n")), "{code}");
+            assert!(page.contains(&format!("\"code\": \"{code}\"")), "{code}");
+        }
+    }
 }

@@ -105,4 +105,62 @@ mod tests {
             );
         }
     }
+
+    /// Name, kind and labels of every row of the tables of metrics in the documentation.
+    fn documented() -> Vec<(String, String, Vec<String>)> {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let mut rows: Vec<(String, String, Vec<String>)> = Vec::new();
+        for line in page.lines() {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let ["", name, kind, labels, _, ..] = cells[..] else {
+                continue;
+            };
+            if !name.starts_with("`paceline_") {
+                continue;
+            }
+            let plain = |text: &str| text.trim().trim_matches('`').to_owned();
+            let labels = match labels {
+                "the same" => rows.last().unwrap().2.clone(),
+                "" => Vec::new(),
+                labels => labels.split(',').map(plain).collect(),
+            };
+            rows.push((plain(name), kind.to_owned(), labels));
+        }
+        rows
+    }
+
+    #[test]
+    fn the_page_of_metrics_has_every_metric_and_no_other() {
+        let exposed = |metric: &Metric| {
+            let (kind, end) = match metric.kind {
+                Kind::Counter => ("counter", "_total"),
+                Kind::Gauge => ("gauge", ""),
+                Kind::Histogram => ("histogram", ""),
+            };
+            let labels: Vec<_> = metric.labels.iter().map(ToString::to_string).collect();
+            (format!("{}{end}", metric.name), kind.to_owned(), labels)
+        };
+        let mut listed: Vec<_> = ALL.iter().map(exposed).collect();
+        let mut documented = documented();
+        listed.sort();
+        documented.sort();
+        let missing: Vec<_> = listed
+            .iter()
+            .filter(|row| !documented.contains(row))
+            .collect();
+        let gone: Vec<_> = documented
+            .iter()
+            .filter(|row| !listed.contains(row))
+            .collect();
+        assert!(
+            missing.is_empty() && gone.is_empty(),
+            "{missing:#?} {gone:#?}"
+        );
+        assert_eq!(
+            listed.len(),
+            documented.len(),
+            "a metric is described twice"
+        );
+    }
 }

@@ -102,6 +102,23 @@ fn a_response_stream_is_read() {
 }
 
 #[test]
+fn a_usage_that_is_null_is_none_and_takes_none_away() {
+    // OpenAI sends it in every chunk but the last, where a stream is asked for its usage.
+    let text =
+        r#"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}],"usage":null}"#;
+    let chunks = format!("data: {text}\n\n").repeat(1_000);
+    let (forwarded, outcome) = scan(ChatCompletions, true, chunks.as_bytes(), &[]);
+    assert_eq!(forwarded, chunks.as_bytes());
+    assert_eq!((outcome.usage, outcome.refusal), (None, None));
+    assert_eq!((outcome.output_characters, outcome.events), (1_000, 1_000));
+    let stream = [&chunks, USAGE_CHUNK, &chunks, DONE].concat();
+    let (forwarded, outcome) = scan(ChatCompletions, true, stream.as_bytes(), &[]);
+    assert_eq!(outcome.usage, usage(7, 3));
+    assert!(outcome.complete && outcome.refusal.is_none());
+    assert_eq!(forwarded.len(), stream.len() - USAGE_CHUNK.len());
+}
+
+#[test]
 fn a_cut_stream_is_not_complete() {
     let got = outcome(ChatCompletions, CHAT);
     assert_eq!(
