@@ -31,8 +31,9 @@ async fn paces(provider: QuotaKind, window: &str, burst: Option<f64>) -> Result<
     let report = run.run().await?;
     assert_eq!(report.refused, 0, "{report:?}");
     assert_eq!(report.answered, 300, "{report:?}");
-    // Less than the next window, which is when a limiter that counts too much would go on.
-    let allowed = report.best + WINDOW.mul_f64(0.8);
+    // The guard, twice, and what a busy machine adds: well before the next window, which is when a
+    // limiter that counts too much would go on.
+    let allowed = report.best + WINDOW.mul_f64(0.5);
     assert!(report.last_admission <= allowed, "{report:?}");
     Ok(())
 }
