@@ -1,16 +1,22 @@
-//! Ephemeral gateways, simulators and callers for tests.
+//! Ephemeral gateways, simulators, stores, callers and faults for tests.
 //!
 //! Only ever a development dependency. Everything listens on free loopback ports, keeps its state in
 //! a folder of its own and is gone when it is dropped. Knows no test framework.
 
 mod caller;
+pub mod fault;
 mod gateway;
+mod gateway_process;
 mod pacing;
+mod ports;
+pub mod process;
 mod raw;
+pub mod redis;
 mod unconfigured;
 
 pub use caller::{Answer, Caller, chat};
 pub use gateway::TestGateway;
+pub use gateway_process::{GatewayCommand, GatewayProcess, ProcessGroup};
 pub use pacing::{PacingReport, PacingRun};
 pub use raw::{RawAnswer, raw_exchange};
 pub use unconfigured::{Believed, JobReport, UnconfiguredReport, UnconfiguredRun};
