@@ -60,7 +60,7 @@ impl SentinelSet {
         let address = master.address();
         let replica = RedisServer::start_with(options.clone().replica_of(address))?;
         replica.until_following()?;
-        let watching = watching(address, sentinels / 2 + 1);
+        let watching = watching(address, most_of(sentinels));
         let sentinels: Result<Vec<_>> = (0..sentinels)
             .map(|_| RedisServer::launch(Kind::Sentinel, watching.clone()))
             .collect();
@@ -226,9 +226,11 @@ impl SentinelSet {
         })
     }
 
-    /// Sets the time without an answer after which the sentinels hold a server for down.
+    /// Sets the time without an answer after which most sentinels hold a server for down. The rest
+    /// stay patient and only vote: if all stood for election at once, nobody might get most votes,
+    /// and the next election would be seconds away.
     fn hold_for_down_after(&self, milliseconds: &str) -> Result<()> {
-        for sentinel in &self.sentinels {
+        for sentinel in &self.sentinels[..most_of(self.sentinels.len())] {
             let name = "down-after-milliseconds";
             sentinel.command(&["SENTINEL", "SET", NAME, name, milliseconds])?;
         }
@@ -260,6 +262,11 @@ impl SentinelSet {
         }
         Ok(())
     }
+}
+
+/// The smallest majority.
+fn most_of(sentinels: usize) -> usize {
+    sentinels / 2 + 1
 }
 
 fn watching(master: SocketAddr, quorum: usize) -> RedisOptions {
