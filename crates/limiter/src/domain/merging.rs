@@ -13,7 +13,7 @@ impl Domain {
         let mut given = Vec::with_capacity(self.reservations.len());
         while let Some((key, _)) = self.reservations.oldest() {
             if let Some(open) = self.reservations.get(key) {
-                let parts = open.sizing.as_ref().map(|sizing| sizing.parts);
+                let parts = open.parts;
                 let id = ReservationId(key);
                 let charge = open.charge;
                 given.push((Reservation { id, charge }, parts));
