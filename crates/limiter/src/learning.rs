@@ -152,6 +152,17 @@ pub(crate) fn first_seen(answer: &Answer, metric: crate::Metric, guard: Duration
     unknown_limit(metric, answer.limit, window, guard)
 }
 
+/// The window to begin with: the usual one, as one answer can fit another by chance, unless more time
+/// than that is left of it.
+pub(crate) fn first_window(answer: &Answer, told: Limit) -> Limit {
+    let usual = Duration::from_nanos(kind::WINDOW_DEFAULT_NS);
+    let is_longer = answer.reset.is_some_and(|reset| reset > nanos(usual));
+    if is_longer || told.window == usual {
+        return told;
+    }
+    unknown_limit(told.metric, told.amount, nanos(usual), told.guard)
+}
+
 /// The usual window that fits an answer best, even if that may be by chance.
 pub(crate) fn window_that_fits(answer: &Answer) -> Option<Duration> {
     let reset = answer.reset.filter(|reset| *reset > 0 && answer.used > 0)?;
@@ -274,7 +285,10 @@ impl LimitState {
     fn believed_limit(&self, amount: u64, guard: Duration, charges_known: bool) -> Limit {
         let metric = self.limit.metric;
         let learner = &self.learner;
-        let known = learner.kind.and_then(|kind| learner.evidence.window(kind));
+        let known = match learner.kind {
+            Some(kind) => learner.evidence.window(kind),
+            None => learner.evidence.likeliest_window(),
+        };
         let window = known.unwrap_or_else(|| nanos(self.limit.window));
         let limit = unknown_limit(metric, amount, window, guard);
         let (model, guard) = match learner.kind {
@@ -405,6 +419,7 @@ impl LimitState {
             Err(_) if self.limit.amount != answer.limit => false,
             Err(_) => {
                 self.window.lower_by(step.unsigned_abs(), now);
+                self.shows_refunds(step.unsigned_abs(), guard, now);
                 true
             }
         };
@@ -415,6 +430,15 @@ impl LimitState {
             self.learner.drift.settle(now);
         }
         changed
+    }
+
+    /// The provider counts less than was thought: requests may have ended there of which it is not
+    /// known here. Their refunds must not count twice.
+    fn shows_refunds(&mut self, units: u64, spread: u64, now: u64) {
+        let (early, until) = self.early;
+        let before = if now <= until { early } else { 0 };
+        let until = now.saturating_add(spread.saturating_mul(2));
+        self.early = (before.saturating_add(units), until);
     }
 
     /// The same where everything counts for one window: what expires of it is not told, so that only

@@ -29,6 +29,9 @@ pub(crate) struct LimitState {
     pub(crate) reserve: u64,
     /// Units kept free for what requests in flight may be charged on top.
     pub(crate) debts: u64,
+    /// Refunds that the provider's count showed before the ends of their requests were seen, and
+    /// until when they can be.
+    pub(crate) early: (u64, u64),
     /// Changes when what is counted is no longer comparable with what was. Never 0.
     pub(crate) generation: u64,
     /// The first reservation that was counted here.
@@ -57,6 +60,7 @@ impl LimitState {
             learner: Box::default(),
             reserve: 0,
             debts: 0,
+            early: (0, 0),
             generation: 1,
             since_serial,
             scale,
@@ -95,6 +99,7 @@ impl LimitState {
         other.configured_amount = self.configured_amount;
         other.reserve = self.reserve;
         other.debts = self.debts;
+        other.early = self.early;
         other.learner = std::mem::take(&mut self.learner);
         *self = other;
     }
@@ -106,6 +111,14 @@ impl LimitState {
             used: self.window.used(now),
             corrected: self.learner.corrected(),
         }
+    }
+
+    /// What is left of a refund after what the provider's count has shown of it before.
+    fn not_refunded_yet(&mut self, refund: u64, now: u64) -> u64 {
+        let (units, until) = &mut self.early;
+        let shown = if now <= *until { refund.min(*units) } else { 0 };
+        *units -= shown;
+        refund - shown
     }
 
     /// What must have room for `units` to go: others may be faster, and what is in flight may be
@@ -236,6 +249,7 @@ impl Limits {
             .filter(|state| state.since_serial <= taken.serial)
         {
             let (refund, debt) = (state.units(refund), state.units(debt));
+            let refund = state.not_refunded_yet(refund, now);
             if refund > 0 {
                 state.window.refund(refund, taken.at, now);
             }

@@ -9,7 +9,9 @@ use crate::formula::{ChargeFormula, ChargeParts, Combine};
 use crate::learning::answer::Answer;
 use crate::learning::charges::{Charges, Count};
 use crate::learning::kind::Kind;
-use crate::learning::{Own, Situation, first_seen, permille, tells_window, window_that_fits};
+use crate::learning::{
+    Own, Situation, first_seen, first_window, permille, tells_window, window_that_fits,
+};
 use crate::limits::LimitState;
 use crate::reservation::Open;
 use crate::settlement::{Observation, ProviderRefusal, RefusalKind};
@@ -110,7 +112,8 @@ impl Domain {
             return None;
         }
         let serial = self.reservations.next_serial();
-        let mut state = LimitState::new(told, LimitSource::Learned, serial, self.now);
+        let first = first_window(answer, told);
+        let mut state = LimitState::new(first, LimitSource::Learned, serial, self.now);
         let in_flight = self.outstanding(metric);
         state
             .window

@@ -26,9 +26,16 @@ const BELIEVED: f64 = 6.0;
 /// What an answer that does not fit takes away.
 const MISFIT: f64 = 6.0;
 
+/// The most that one answer says for a window other than the default one: among so many windows
+/// and answers one that fits by chance must not be enough.
+const TOLD_AT_ONCE_MAX: f64 = 4.0;
+
 /// Evidence does not grow beyond this, so that a provider that changes its ways is believed soon.
 const EVIDENCE_MAX: f64 = 30.0;
 const EVIDENCE_MIN: f64 = -12.0;
+
+/// Answers before a window that nothing speaks for is given up.
+const ANSWERS_MIN: u64 = 2;
 
 /// How a window is counted, as far as answers tell. A quota that is enforced in short pieces looks
 /// like a bucket here; only a refusal tells it apart.
@@ -82,6 +89,8 @@ pub(crate) struct KindEvidence {
     phase: Phase,
     /// Answers that told something.
     answers: u64,
+    /// The longest time that was told until nothing is used.
+    reset_max: u64,
     /// How many of them it took.
     pub(crate) decided_after: Option<u64>,
 }
@@ -111,6 +120,7 @@ impl KindEvidence {
             return;
         }
         self.answers += 1;
+        self.reset_max = self.reset_max.max(reset);
         let (bucket, sliding) = (bucket_window(answer, reset), sliding_window(answer, reset));
         match (bucket, sliding) {
             // A full bucket and a sliding window say the same.
@@ -185,6 +195,27 @@ impl KindEvidence {
         }
     }
 
+    /// The window of a limit whose kind is not known: the one that most speaks for. Where little does
+    /// it is the default one, or the shortest that is as long as what was told to be left of it.
+    pub(crate) fn likeliest_window(&self) -> Option<u64> {
+        let is_longer = self.reset_max > WINDOW_DEFAULT_NS;
+        let least = if is_longer {
+            f64::MIN_POSITIVE
+        } else {
+            BELIEVED
+        };
+        let kinds = [&self.bucket, &self.fixed, &self.sliding];
+        let supported = kinds.into_iter().filter(|evidence| evidence.odds >= least);
+        let best = supported.max_by(|a, b| a.odds.total_cmp(&b.odds));
+        let usual = || {
+            let windows = WINDOWS_NS.into_iter();
+            let mut holding =
+                windows.filter(|window| *window >= self.reset_max.max(WINDOW_DEFAULT_NS));
+            holding.next().filter(|_| self.answers >= ANSWERS_MIN)
+        };
+        best.and_then(|evidence| evidence.window).or_else(usual)
+    }
+
     /// The ends of fixed windows.
     pub(crate) const fn phase(&self) -> &Phase {
         &self.phase
@@ -212,7 +243,12 @@ pub(crate) fn bucket_window(answer: &Answer, reset: u64) -> Option<(u64, f64)> {
     } else {
         slack
     };
-    fits.then(|| (window, ratio(reset, chance.min(slack)).ln()))
+    let most = if window == WINDOW_DEFAULT_NS {
+        f64::INFINITY
+    } else {
+        TOLD_AT_ONCE_MAX
+    };
+    fits.then(|| (window, ratio(reset, chance.min(slack)).ln().min(most)))
 }
 
 /// The usual window for which a sliding window would give this answer, and how much that says.

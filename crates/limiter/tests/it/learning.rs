@@ -132,30 +132,51 @@ fn a_domain_with_all_its_limits_configured_does_not_probe() {
 }
 
 #[test]
-fn the_window_follows_from_one_answer() {
-    for (limit, remaining, reset_ms, window_s) in [
-        (600, 590, 999, 60),
-        (600, 300, 500, 1),
-        (60_000, 54_000, 999, 10),
-        (10_000, 9_999, 8_640, 86_400),
-        (3_600, 3_590, 9_999, 3_600),
-        (1_000, 1_000, 0, 60),
-        (1_000, 900, 0, 60),
+fn the_window_follows_from_the_first_answers() {
+    for (limit, answers, window_s) in [
+        (600, &[(590, 999)][..], 60),
+        // One answer can fit another window by chance, two do not.
+        (600, &[(300, 500)], 60),
+        (600, &[(300, 500), (240, 600)], 1),
+        (60_000, &[(53_993, 1_001), (47_987, 2_002)], 10),
+        (10_000, &[(9_999, 8_640)], 60),
+        (10_000, &[(9_999, 8_640), (9_998, 17_280)], 86_400),
+        (3_600, &[(3_594, 5_999), (3_587, 12_999)], 3_600),
+        // More than a minute is left: it is no minute.
+        (200, &[(199, 432_000)], 86_400),
+        (1_000, &[(1_000, 0)], 60),
+        (1_000, &[(900, 0)], 60),
         // Nothing usual: the default.
-        (1_000, 500, 100_000, 60),
+        (1_000, &[(500, 100_000)], 60),
     ] {
         let mut domain = probing(1);
-        domain.observe(observed(limit, remaining, reset_ms), at(0));
-        let view = domain.snapshot(at(0)).limits[0];
+        domain.observe(observed(limit, i64::try_from(limit).unwrap(), 0), at(0));
+        let mut now = 0;
+        for (remaining, reset_ms) in answers {
+            // Whatever window is believed, it is over by then.
+            now += 2 * 86_400 * SECOND;
+            let sent = domain.submit(request(1, tokens(1)), at(now));
+            let Submission::Admitted(own) = sent else {
+                panic!("{sent:?}")
+            };
+            domain.observe(
+                Observation {
+                    reservation: Some(own.id),
+                    as_of: at(now),
+                    ..observed(limit, *remaining, *reset_ms)
+                },
+                at(now),
+            );
+            domain.abandon(own.id, at(now));
+        }
+        let view = domain.snapshot(at(now)).limits[0];
         assert_eq!(
             view.window,
             Duration::from_secs(window_s),
-            "{limit} {remaining} {reset_ms}"
+            "{limit} {answers:?}"
         );
         assert_eq!(view.source, LimitSource::Learned);
         assert_eq!(view.amount, limit);
-        assert_eq!(view.used, limit - u64::try_from(remaining).unwrap());
-        assert!(matches!(view.model, WindowModel::Unknown { .. }));
     }
 }
 

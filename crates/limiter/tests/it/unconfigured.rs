@@ -644,6 +644,26 @@ fn pieces_are_found_out_with_few_refusals() {
     }
 }
 
+/// The first answer of a fixed minute can look like a bucket that takes a day to drain.
+#[test]
+fn one_answer_that_fits_a_day_by_chance_holds_up_nothing() {
+    for rule in [Rule::Fixed, Rule::FirstUse] {
+        let quotas = vec![
+            Quota::new(Metric::Tokens, 2_000_000, rule),
+            Quota::new(Metric::Requests, 33_333, rule),
+        ];
+        let mut run = Run::new(quotas, MAX, (5 * MS, 100 * MS), 7);
+        // A day's bucket of two million drains this much in a minute.
+        run.sizes = (1_389, 1_389);
+        run.backlog = 192;
+        let start = run.now;
+        run.run(4, None);
+        let used = run.use_in(start, 2..4);
+        assert!(used >= 0.9, "{rule:?}: {used}");
+        assert_eq!(run.refusals_in(start, 1..4), 0, "{rule:?}");
+    }
+}
+
 #[test]
 fn a_finite_job_spends_a_full_bucket() {
     let mut run = runs(holds(60), MAX, 100);
