@@ -34,6 +34,10 @@ use kind::{Kind, KindEvidence};
 /// longer than the provider does, and has to.
 const OVERCOUNT_PART: u64 = 16;
 
+/// The time at which a provider made up its figures is unsure by this part of the spread of delays:
+/// a busy provider looks at its limits some time after it began to work.
+const SLACK_GUARDS: u64 = 2;
+
 /// An answer tells a window when it would seldom fit one by chance.
 const TELLING: f64 = 2.0;
 
@@ -219,7 +223,8 @@ impl LimitState {
         self.learner.recalled = false;
         let before = self.limit;
         if let Some(own) = own {
-            self.learner.evidence.observe(answer);
+            let slack = nanos(situation.guard) / SLACK_GUARDS;
+            self.learner.evidence.observe(answer, slack);
             let answer_ns = now.saturating_sub(answer.sent);
             let since = self.learner.corrected().saturating_sub(own.mark.corrected);
             let ours = own.mark.used.saturating_add_signed(since);

@@ -111,8 +111,8 @@ impl KindEvidence {
         evidence
     }
 
-    /// Takes in an answer.
-    pub(crate) fn observe(&mut self, answer: &Answer) {
+    /// Takes in an answer; `slack` is by how much the time is unsure at which it was made up.
+    pub(crate) fn observe(&mut self, answer: &Answer, slack: u64) {
         let Some(reset) = answer.reset.filter(|reset| *reset > 0) else {
             return;
         };
@@ -134,7 +134,7 @@ impl KindEvidence {
             .iter()
             .find(|window| **window + answer.resolution >= reset);
         let window = longer.copied().unwrap_or(reset);
-        match self.phase.observe(answer, reset) {
+        match self.phase.observe(answer, reset, slack) {
             // At the start of a window, or near its end, other kinds say the same.
             Verdict::Agrees(_) if bucket.is_some() || sliding.is_some() => {}
             Verdict::Agrees(weight) => {

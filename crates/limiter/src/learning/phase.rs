@@ -33,10 +33,12 @@ pub(crate) struct Phase {
 }
 
 impl Phase {
-    /// Takes in an answer with a reset.
-    pub(crate) fn observe(&mut self, answer: &Answer, reset: u64) -> Verdict {
+    /// Takes in an answer with a reset. A provider may have begun to measure how long it worked so
+    /// much as `slack` before it looked at its limits.
+    pub(crate) fn observe(&mut self, answer: &Answer, reset: u64, slack: u64) -> Verdict {
+        let made_until = answer.latest.saturating_add(slack).min(answer.now);
         let low = (answer.sent.saturating_add(reset)).saturating_sub(answer.resolution);
-        let high = (answer.latest.saturating_add(reset)).saturating_add(answer.resolution);
+        let high = (made_until.saturating_add(reset)).saturating_add(answer.resolution);
         let Some((earliest, latest)) = self.end else {
             self.begin(answer, (low, high));
             return Verdict::First;
@@ -44,7 +46,7 @@ impl Phase {
         if low <= latest && earliest <= high {
             self.end = Some((earliest.max(low), latest.min(high)));
             let apart = answer.sent.abs_diff(self.first_sent);
-            let blur = (answer.latest - answer.sent).saturating_add(answer.resolution);
+            let blur = (made_until - answer.sent).saturating_add(answer.resolution);
             return Verdict::Agrees(ratio(apart.saturating_add(blur), blur).ln());
         }
         if answer.sent >= earliest {

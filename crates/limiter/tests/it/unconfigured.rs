@@ -205,6 +205,8 @@ struct Run {
     agenda: BinaryHeap<Reverse<(u64, u64, Happening)>>,
     sequence: u64,
     now: u64,
+    /// The provider may tell that it worked so much longer than since it looked at its limits.
+    overstated_ms: u64,
     foreign_part: f64,
     foreign_taken: Vec<(u64, u64)>,
     /// When refusals happened.
@@ -244,6 +246,7 @@ impl Run {
             agenda: BinaryHeap::new(),
             sequence: 0,
             now: start,
+            overstated_ms: 0,
             foreign_part: 0.0,
             foreign_taken: Vec::new(),
             refusals: Vec::new(),
@@ -370,6 +373,7 @@ impl Run {
     fn answered(&mut self, index: usize) {
         let call = self.calls[index].clone();
         let reservation = call.reservation.unwrap();
+        let overstated = self.random.within(0, self.overstated_ms) * MS;
         for (metric, limit, left, reset_ms) in &call.told {
             self.domain.observe(
                 Observation {
@@ -381,7 +385,7 @@ impl Run {
                     reservation: call.refusal.is_none().then_some(reservation.id),
                     processing: self
                         .tells_processing
-                        .then(|| Duration::from_nanos(call.processing)),
+                        .then(|| Duration::from_nanos(call.processing + overstated)),
                 },
                 at(self.now),
             );
@@ -660,6 +664,21 @@ fn one_answer_that_fits_a_day_by_chance_holds_up_nothing() {
         run.run(4, None);
         let used = run.use_in(start, 2..4);
         assert!(used >= 0.9, "{rule:?}: {used}");
+        assert_eq!(run.refusals_in(start, 1..4), 0, "{rule:?}");
+    }
+}
+
+#[test]
+fn a_provider_that_looks_at_its_limits_late_ends_no_window_early() {
+    for rule in [Rule::Fixed, Rule::FirstUse] {
+        let quotas = vec![
+            Quota::new(Metric::Tokens, 300_000, rule),
+            Quota::new(Metric::Requests, 5_000, rule),
+        ];
+        let mut run = Run::new(quotas, MAX, (5 * MS, 100 * MS), 7);
+        run.overstated_ms = 40;
+        let start = run.now;
+        run.run(4, None);
         assert_eq!(run.refusals_in(start, 1..4), 0, "{rule:?}");
     }
 }
