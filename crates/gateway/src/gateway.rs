@@ -136,7 +136,8 @@ impl Gateway {
     /// believed of the provider.
     pub fn pools(&self) -> Vec<(String, DomainSnapshot)> {
         let pools = self.shared.registry.all();
-        let named = |pool: &Arc<crate::pace::Pool>| (pool.name().to_string(), pool.snapshot());
+        let named =
+            |pool: &Arc<crate::pace::Pool>| (pool.watch().name().to_string(), pool.snapshot());
         pools.iter().map(named).collect()
     }
 

@@ -119,7 +119,7 @@ async fn turn(
         .registry
         .pool(&asks, rule, &live.settings)
         .map_err(|_| (Problem::internal(), Ending::Refused))?;
-    exchange.pool = Some(Arc::clone(pool.name()));
+    exchange.pool = Some(Arc::clone(pool.watch().name()));
     let caller = &exchange.caller;
     let asked = paceline_limiter::Request {
         tenant: caller.tenant_id,
@@ -137,9 +137,14 @@ async fn turn(
         model,
         expected_output_tokens: 0,
     };
-    let refused = |refusal| (Problem::refusal(&refusal, pool.name()), Ending::Refused);
+    let refused = |refusal| {
+        (
+            Problem::refusal(&refusal, pool.watch().name()),
+            Ending::Refused,
+        )
+    };
     let acquired = pool.acquire(asked, who);
-    count_hit(&worker.shared.metrics, pool.name(), &acquired);
+    count_hit(&worker.shared.metrics, pool.watch().name(), &acquired);
     match acquired {
         Acquired::Now(lease) => Ok(lease),
         Acquired::Refused(refusal) => Err(refused(refusal)),

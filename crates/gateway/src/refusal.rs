@@ -4,27 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use paceline_limiter::{Charge, Metric, ProviderRefusal, RefusalKind as LimiterKind};
-use paceline_provider::{LimitHeaders, Refusal, RefusalKind};
+use paceline_limiter::{Charge, Metric, ProviderRefusal};
+use paceline_pace::{is_quota, level, limiter_metric, pool_kind};
+use paceline_provider::{LimitHeaders, Refusal};
 
 use crate::exchange::Exchange;
 use crate::labels;
-use crate::pace::{Pool, level, limiter_metric};
-
-/// Whether a refusal is about a quota.
-pub(crate) fn is_quota(kind: RefusalKind) -> bool {
-    matches!(kind, RefusalKind::RateLimited | RefusalKind::SlowDown)
-}
-
-/// What a refusal means to the pool that it concerns; `None` where it concerns one request alone.
-fn pool_kind(kind: RefusalKind) -> Option<LimiterKind> {
-    match kind {
-        RefusalKind::RateLimited => Some(LimiterKind::Quota),
-        RefusalKind::SlowDown => Some(LimiterKind::Acceleration),
-        RefusalKind::Overloaded => Some(LimiterKind::Overload),
-        _ => None,
-    }
-}
+use crate::pace::Pool;
 
 /// Counts and logs a refusal, and learns from it which calls share a pool.
 pub(crate) fn note(exchange: &Exchange, refusal: &Refusal) {
@@ -98,7 +84,7 @@ pub(crate) fn cool_down(
     };
     if pool.refused(refused, &refusal.message) {
         let episodes = &exchange.shared.metrics.refusal_episodes;
-        episodes.of(&[pool.name(), kind.name()]).inc();
+        episodes.of(&[pool.watch().name(), kind.name()]).inc();
     }
     true
 }

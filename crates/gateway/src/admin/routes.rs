@@ -124,7 +124,7 @@ fn fill_learned(shared: &Shared) {
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
 fn fill_pool(shared: &Shared, pool: &Pool, snapshot: &DomainSnapshot, now: Timestamp) {
-    let (gauges, name) = (&shared.metrics.domains, &**pool.name());
+    let (gauges, name) = (&shared.metrics.domains, &**pool.watch().name());
     for (tier, waiting) in Tier::ALL.iter().zip(snapshot.waiting) {
         gauges
             .queue_depth

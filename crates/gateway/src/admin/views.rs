@@ -65,7 +65,7 @@ pub(super) fn queue_status(shared: &Shared, calls_max: usize) -> QueueStatus {
 fn waiting_call(pool: &Pool, who: &WaitingRequest, view: &WaitingView) -> WaitingCall {
     WaitingCall {
         request_id: who.request_id.to_string(),
-        pool: pool.name().to_string(),
+        pool: pool.watch().name().to_string(),
         position: view.position as u64,
         eta_ms: view.eta.map(milliseconds),
         limited_by: view.binding.to_string(),
@@ -83,7 +83,7 @@ fn waiting_call(pool: &Pool, who: &WaitingRequest, view: &WaitingView) -> Waitin
 pub(super) fn forecast_of(pool: &Pool, snapshot: &DomainSnapshot) -> PoolForecast {
     let head = pool.waiting(1);
     let binding = head.first().map(|(_, view)| view.binding);
-    forecast(snapshot, &pool.demand(), binding)
+    forecast(snapshot, &pool.watch().demand(pool.clock().now()), binding)
 }
 
 fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
@@ -95,7 +95,7 @@ fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
         .cool_down_until
         .map(|until| until.saturating_since(now));
     PoolState {
-        name: pool.name().to_string(),
+        name: pool.watch().name().to_string(),
         serves: Vec::new(),
         limits: limits
             .map(|(limit, expected)| limit_state(limit, expected, now))

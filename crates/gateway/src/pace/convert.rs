@@ -1,4 +1,4 @@
-//! From checked settings and wire facts to the limiter's own types.
+//! From checked settings and requests to the limiter's own types.
 //!
 //! The limiter, the configuration and the provider crate do not know each other; here is the one
 //! place that knows all three.
@@ -8,21 +8,15 @@ use std::time::Duration;
 use paceline_config as config;
 use paceline_limiter::{
     self as limiter, CalmSettings, ChargeFormula, ChargeParts, DomainSettings, Limit, Metric,
-    Observation, QueueSettings, ReservationId, Tier, TierSettings, Timestamp, WindowModel,
+    QueueSettings, Tier, TierSettings, WindowModel,
 };
-use paceline_provider::{
-    ChargeRule, Combine, LimitHeaders, LimitMetric, LimitReport, LimitScope, RequestFacts,
-};
+use paceline_pace::unknown_window;
+use paceline_provider::{ChargeRule, Combine, RequestFacts};
 
 use crate::clock::Clock;
 
 /// A reservation that is never settled is settled as spent after this time: longer than any call.
 const RESERVATION_LIFETIME: Duration = Duration::from_secs(2 * 3_600);
-
-/// What may go at once where nothing is known: as much as is refilled in half a second. With the
-/// refill of the guard, which is kept free for late arrivals, that stays below what a provider that
-/// enforces in pieces of one second holds; no shorter ones are known of.
-const UNKNOWN_BURST: Duration = Duration::from_millis(500);
 
 /// The limiter's settings of one pool.
 pub(crate) fn domain_settings(
@@ -99,9 +93,7 @@ fn limiter_limit(rule: &config::LimitRule, guard: Duration, clock: &Clock) -> Li
 
 fn window_model(rule: &config::LimitRule, guard: Duration, clock: &Clock) -> WindowModel {
     match rule.kind {
-        config::WindowKind::Unknown => WindowModel::Unknown {
-            burst: unknown_burst(rule.amount, rule.window, guard),
-        },
+        config::WindowKind::Unknown => unknown_window(rule.amount, rule.window, guard),
         config::WindowKind::Bucket { burst } => WindowModel::Bucket {
             burst: burst.unwrap_or(rule.amount),
         },
@@ -114,14 +106,6 @@ fn window_model(rule: &config::LimitRule, guard: Duration, clock: &Clock) -> Win
     }
 }
 
-fn unknown_burst(amount: u64, window: Duration, guard: Duration) -> u64 {
-    let time_ns = (UNKNOWN_BURST + guard).as_nanos();
-    let burst = u128::from(amount).saturating_mul(time_ns) / window.as_nanos().max(1);
-    u64::try_from(burst)
-        .unwrap_or(u64::MAX)
-        .clamp(1, amount.max(1))
-}
-
 fn config_metric(metric: config::Metric) -> Metric {
     match metric {
         config::Metric::Requests => Metric::Requests,
@@ -130,57 +114,6 @@ fn config_metric(metric: config::Metric) -> Metric {
         config::Metric::OutputTokens => Metric::OutputTokens,
         config::Metric::Images => Metric::Images,
     }
-}
-
-/// What the provider counts, as the limiter counts it; `None` for what paceline does not pace.
-pub(crate) fn limiter_metric(metric: LimitMetric) -> Option<Metric> {
-    match metric {
-        LimitMetric::Requests => Some(Metric::Requests),
-        LimitMetric::Tokens => Some(Metric::Tokens),
-        LimitMetric::InputTokens => Some(Metric::InputTokens),
-        LimitMetric::OutputTokens => Some(Metric::OutputTokens),
-        LimitMetric::Images => Some(Metric::Images),
-        LimitMetric::Other => None,
-    }
-}
-
-/// The limiter's view of one limit report; `None` when it does not describe a limit of the plain
-/// pools that calls are charged to.
-pub(crate) fn observation(report: &LimitReport, answered: &Answered) -> Option<Observation> {
-    let plain = matches!(report.scope, LimitScope::Default | LimitScope::Project);
-    if !plain {
-        return None;
-    }
-    Some(Observation {
-        metric: limiter_metric(report.metric)?,
-        limit: report.limit.filter(|limit| *limit > 0)?,
-        remaining: report.remaining?,
-        reset: report.reset,
-        as_of: answered.sent,
-        reservation: answered.admitted,
-        processing: answered.processing,
-    })
-}
-
-/// The answer that carries limit headers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answered {
-    /// When the request was sent.
-    pub(crate) sent: Timestamp,
-    /// Its reservation, where the provider let it in, so that its figures count it.
-    pub(crate) admitted: Option<ReservationId>,
-    /// How long the provider says that it worked on it.
-    pub(crate) processing: Option<Duration>,
-}
-
-/// Units that the limit headers of an answer show as used of the limit on `metric`.
-pub(crate) fn level(headers: &LimitHeaders, metric: Metric) -> Option<u64> {
-    let report = headers
-        .reports
-        .iter()
-        .find(|report| limiter_metric(report.metric) == Some(metric))?;
-    let used = i128::from(report.limit?) - i128::from(report.remaining?);
-    u64::try_from(used.max(0)).ok()
 }
 
 /// The limiter's tier.

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use super::Pool;
 use super::convert::domain_settings;
+use super::pool::named;
 use super::sharing::{Account, Reading, Together};
 use super::table::Table;
 use crate::clock::Clock;
@@ -136,7 +137,6 @@ impl Registry {
         }
     }
 
-    /// The pool of a request, made if it is not there yet.
     /// The pool of `key`, made with what is remembered of it if it is not there yet.
     ///
     /// # Errors
@@ -162,7 +162,7 @@ impl Registry {
         }
         table.prune(POOLS_MAX);
         let settings = domain_settings(rule, settings, &self.clock);
-        let pool = Arc::new(Pool::new(key.name(), settings, self.clock, &self.metrics)?);
+        let pool = Arc::new(named(key.name(), settings, self.clock, &self.metrics)?);
         if let Some((known, age)) = self.memory.of(key) {
             pool.recall(&known, age);
         }
@@ -282,7 +282,7 @@ impl Registry {
     /// All pools, in the order of their names.
     pub(crate) fn all(&self) -> Vec<Arc<Pool>> {
         let mut pools: Vec<_> = self.table.read().pools().cloned().collect();
-        pools.sort_by(|a, b| a.name().cmp(b.name()));
+        pools.sort_by(|a, b| a.watch().name().cmp(b.watch().name()));
         pools
     }
 

@@ -81,8 +81,8 @@ impl Table {
                 }
                 Some(heir) => {
                     tracing::info!(
-                        pool = %home.pool.name(),
-                        into = %heir.pool.name(),
+                        pool = %home.pool.watch().name(),
+                        into = %heir.pool.watch().name(),
                         why,
                         "limit pools are one"
                     );

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use paceline_config::{Retry, SettleRule};
-use paceline_limiter::{Charge, Metric, Outcome as Fate, Timestamp};
-use paceline_provider::{Refusal, RefusalKind, RetryAdvice};
+use paceline_limiter::{Outcome as Fate, Timestamp};
+use paceline_pace::{charged_although_refused, is_quota};
+use paceline_provider::{Refusal, RetryAdvice};
 
 use super::plan::choose_pool_again;
 use super::send::{Answer, AnswerBody, Refused, Sent, build, send};
@@ -19,7 +20,7 @@ use crate::body::ReplyBody;
 use crate::exchange::{Ending, Exchange, milliseconds};
 use crate::labels;
 use crate::pace::{Lease, is_long_context};
-use crate::refusal::{self, Pause, RefusedWith, is_quota};
+use crate::refusal::{self, Pause, RefusedWith};
 use crate::relay::{Guards, Relay, settle};
 use crate::respond::Problem;
 use crate::server::Worker;
@@ -73,7 +74,7 @@ async fn attempt(
         match turn::wait(&mut call.exchange, paced, deadline, progress).await {
             Ok(granted) => lease = Some(granted),
             Err(refusal) => {
-                let problem = Problem::refusal(&refusal, paced.pool.name());
+                let problem = Problem::refusal(&refusal, paced.pool.watch().name());
                 return tell_gateway(problem, Ending::Refused);
             }
         }
@@ -166,7 +167,7 @@ fn note_refusal(
         choose_pool_again(&mut call.plan, &mut call.exchange);
     }
     if let Some(lease) = lease {
-        let charged = charged_although_refused(&lease, refusal);
+        let charged = charged_although_refused(lease.charge(), refusal);
         lease.settle(
             charged,
             None,
@@ -198,16 +199,6 @@ fn note_refusal(
     let reason = labels::refusal(refusal);
     call.exchange.shared.metrics.retries.of(&[&reason]).inc();
     Some(if cools_down { Duration::ZERO } else { pause })
-}
-
-/// What a refused call was charged all the same: unsuccessful requests count against the limits on
-/// requests, while a refusal for tokens takes none.
-fn charged_although_refused(lease: &Lease, refusal: &Refusal) -> Option<Charge> {
-    let refused = is_quota(refusal.kind) || refusal.kind == RefusalKind::RequestTooLarge;
-    refused.then(|| {
-        let requests = lease.charge().get(Metric::Requests);
-        Charge::ZERO.with(Metric::Requests, requests)
-    })
 }
 
 /// The pause before another attempt, or `None` when there were enough.

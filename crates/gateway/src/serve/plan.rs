@@ -238,7 +238,7 @@ fn paced(
             tracing::error!(%error, rule = %rule.name, "the limiter refuses its settings");
             Problem::internal()
         })?;
-    exchange.pool = Some(Arc::clone(pool.name()));
+    exchange.pool = Some(Arc::clone(pool.watch().name()));
     exchange.asks = Some(asks);
     Ok(Paced {
         pool,
@@ -258,7 +258,7 @@ pub(super) fn choose_pool_again(plan: &mut Plan, exchange: &mut Exchange) {
     let rule = settings.domain_for(exchange.model.as_deref().unwrap_or(NO_MODEL));
     // The settings were good for the first attempt; the pool of that one stays otherwise.
     if let Ok(pool) = exchange.shared.registry.pool(asks, rule, settings) {
-        exchange.pool = Some(Arc::clone(pool.name()));
+        exchange.pool = Some(Arc::clone(pool.watch().name()));
         paced.pool = pool;
     }
 }

@@ -9,13 +9,14 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use paceline_pace::{Answered, observation, processing};
 use paceline_provider::{EndpointKind, LimitHeaders, Pacing, Refusal, retry_after};
 use tokio::time::timeout;
 
 use super::Call;
 use crate::body::UpstreamBody;
 use crate::exchange::Exchange;
-use crate::pace::{Answered, Lease, observation};
+use crate::pace::Lease;
 use crate::relay::Reader;
 use crate::upstream::{
     Connection, OwnKey, SendError, Upstream, chain, is_event_stream, request_headers,
@@ -143,13 +144,6 @@ pub(super) async fn send(
         strip_usage,
     )
     .await
-}
-
-/// The time that the provider says it worked on a request: `openai-processing-ms`.
-fn processing(headers: &HeaderMap) -> Option<Duration> {
-    let told = headers.get("openai-processing-ms")?.to_str().ok()?;
-    let milliseconds: u64 = told.trim().parse().ok()?;
-    Some(Duration::from_millis(milliseconds))
 }
 
 async fn refused(

@@ -38,7 +38,11 @@ pub(super) async fn wait(
         expected_output_tokens: exchange.expected_output_tokens,
     };
     let acquired = paced.pool.acquire(request, who);
-    count_hit(&exchange.shared.metrics, paced.pool.name(), &acquired);
+    count_hit(
+        &exchange.shared.metrics,
+        paced.pool.watch().name(),
+        &acquired,
+    );
     match acquired {
         Acquired::Now(lease) => {
             record(exchange, &lease, Duration::ZERO, None);

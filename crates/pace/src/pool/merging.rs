@@ -7,6 +7,7 @@ use std::sync::Arc;
 use paceline_limiter::{Binding, Charge, ChargeParts, ReservationId, Submission, WaiterId};
 
 use super::{Pool, State, Turn, Waiter};
+use crate::Watch;
 
 /// Where places and reservations of a retired pool are now: in its heir.
 #[derive(Debug, Default)]
@@ -15,9 +16,9 @@ pub(super) struct Moved {
     reservations: HashMap<ReservationId, ReservationId>,
 }
 
-impl Pool {
+impl<W: Watch> Pool<W> {
     /// Lets `heir` go on in this pool's place, with all that this one has and all that it is told.
-    pub(in crate::pace) fn retire(&self, heir: &Arc<Self>) {
+    pub fn retire(&self, heir: &Arc<Self>) {
         let mut state = self.state.lock();
         // A pool is retired once, and never into one that was retired before: locks are taken in the
         // order of inheritance.
@@ -59,9 +60,9 @@ impl Pool {
 
     /// Lets someone who has waited elsewhere, for `binding`, wait here; the place, unless the wait is
     /// over.
-    fn take_in(self: &Arc<Self>, waiter: Waiter, binding: Binding) -> Option<WaiterId> {
+    fn take_in(self: &Arc<Self>, waiter: Waiter<W>, binding: Binding) -> Option<WaiterId> {
         let request = waiter.request;
-        self.demand.lock().record(request.charge, self.clock.now());
+        self.watch.asked(request.charge, self.clock.now());
         let (submission, waiter) = self.change(|domain, waiters, now| {
             let submission = domain.submit(request, now);
             let waiter = match &submission {

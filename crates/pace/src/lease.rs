@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use paceline_limiter::{ActualTokens, Charge, Outcome, Reservation, ReservationId, Settlement};
 
-use super::Pool;
+use crate::{Pool, Watch};
 
 /// A reservation in a pool. Dropping it settles it: as never taken while nothing was sent, as spent
 /// from the moment of dispatch on.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    pool: Arc<Pool>,
+pub struct Lease<W: Watch> {
+    pool: Arc<Pool<W>>,
     reservation: Reservation,
     state: State,
 }
@@ -22,8 +22,8 @@ enum State {
     Settled,
 }
 
-impl Lease {
-    pub(super) fn new(pool: Arc<Pool>, reservation: Reservation) -> Self {
+impl<W: Watch> Lease<W> {
+    pub(crate) fn new(pool: Arc<Pool<W>>, reservation: Reservation) -> Self {
         Self {
             pool,
             reservation,
@@ -32,22 +32,25 @@ impl Lease {
     }
 
     /// What to tell the pool of an answer by.
-    pub(crate) fn id(&self) -> ReservationId {
+    #[must_use]
+    pub fn id(&self) -> ReservationId {
         self.reservation.id
     }
 
     /// What was reserved.
-    pub(crate) fn charge(&self) -> Charge {
+    #[must_use]
+    pub fn charge(&self) -> Charge {
         self.reservation.charge
     }
 
     /// The pool that was reserved in.
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
+    #[must_use]
+    pub fn pool(&self) -> &Arc<Pool<W>> {
         &self.pool
     }
 
     /// Notes that the provider may have seen the request: from here on it counts as spent.
-    pub(crate) fn dispatched(&mut self) {
+    pub fn dispatched(&mut self) {
         if self.state == State::Reserved {
             self.state = State::Dispatched;
         }
@@ -55,7 +58,7 @@ impl Lease {
 
     /// Settles with what is known; `charged` is `None` where the reservation stands as it is, or as
     /// the formula that was learned says.
-    pub(crate) fn settle(
+    pub fn settle(
         mut self,
         charged: Option<Charge>,
         actual: Option<ActualTokens>,
@@ -69,13 +72,19 @@ impl Lease {
         };
         self.pool.settle(self.reservation, settlement);
     }
+
+    /// Gives everything back: the request was never sent.
+    pub fn release(mut self) {
+        self.state = State::Settled;
+        self.pool.abandon(self.reservation);
+    }
 }
 
-impl Drop for Lease {
+impl<W: Watch> Drop for Lease<W> {
     fn drop(&mut self) {
         match self.state {
             State::Settled => {}
-            State::Reserved => self.pool.abandon(self.reservation.id),
+            State::Reserved => self.pool.abandon(self.reservation),
             State::Dispatched => self.pool.settle(
                 self.reservation,
                 Settlement {

@@ -1,28 +1,30 @@
 //! Pools that let four requests be under way at once.
 
 use paceline_limiter::{DomainSettings, Metric, Outcome, Request, TenantId, Tier};
-use paceline_telemetry::Metrics;
 
 use super::*;
-use crate::clock::Clock;
-use crate::pace::pool::{Acquired, Wait};
-use crate::pace::{Lease, WaitingRequest};
+use crate::{Acquired, Clock};
 
-fn pool(name: &str) -> Arc<Pool> {
+type Pool = crate::Pool<Named>;
+type Lease = crate::Lease<Named>;
+type Wait = crate::Wait<Named>;
+
+#[derive(Debug)]
+struct Named(#[expect(dead_code, reason = "shown when a test fails")] &'static str);
+
+impl Watch for Named {
+    type Who = &'static str;
+}
+
+fn pool(name: &'static str) -> Arc<Pool> {
     let settings = DomainSettings {
         concurrency_max: Some(4),
         ..DomainSettings::default()
     };
-    let pool = Pool::new(
-        Arc::from(name),
-        settings,
-        Clock::start(),
-        &Metrics::new("test"),
-    );
-    Arc::new(pool.unwrap())
+    Arc::new(Pool::new(settings, Clock::start(), Named(name)).unwrap())
 }
 
-fn ask(pool: &Arc<Pool>, id: &str) -> Acquired {
+fn ask(pool: &Arc<Pool>, id: &'static str) -> Acquired<Named> {
     let request = Request {
         tenant: TenantId(1),
         weight: 1,
@@ -34,14 +36,7 @@ fn ask(pool: &Arc<Pool>, id: &str) -> Acquired {
         deadline: None,
         retry: false,
     };
-    let who = WaitingRequest {
-        request_id: Arc::from(id),
-        tenant: Arc::from("t"),
-        session: None,
-        model: Arc::from("m"),
-        expected_output_tokens: 0,
-    };
-    pool.acquire(request, who)
+    pool.acquire(request, id)
 }
 
 fn lease(pool: &Arc<Pool>) -> Lease {
@@ -51,7 +46,7 @@ fn lease(pool: &Arc<Pool>) -> Lease {
     }
 }
 
-fn wait(pool: &Arc<Pool>, id: &str) -> Wait {
+fn wait(pool: &Arc<Pool>, id: &'static str) -> Wait {
     match ask(pool, id) {
         Acquired::Later(wait, _) => wait,
         _ => panic!("there is no room in {pool:?}"),
