@@ -98,6 +98,10 @@ pub mod tower;
 mod usage;
 mod view;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+mod guide {}
+
 pub use builder::{BuildError, PacerBuilder};
 pub use call::Call;
 pub use paceline_limiter::{Binding, Charge, Metric, Tier};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paceline::{Binding, BuildError, Call, Metric, Pacer, Profile, Refused};
+use paceline::{Binding, BuildError, Call, Metric, Pacer, Profile, Refused, Settling, Usage};
 use tokio::time::Instant;
 
 use super::{MINUTE, assert_passed, exact};
@@ -31,6 +31,51 @@ async fn a_call_waits_until_it_fits_every_limit() {
     assert_passed(start, 60 * MINUTE);
     assert_eq!(turn.limited_by().unwrap().to_string(), "tokens per hour");
     assert_eq!(pacer.in_flight(), 1);
+}
+
+/// Two hundred calls of different sizes, judged by the times at which they went.
+#[tokio::test(start_paused = true)]
+async fn no_window_is_ever_over_and_none_is_left_unused() {
+    const LIMIT: u64 = 1_000;
+    let builder = Pacer::builder().tokens_per_minute(LIMIT);
+    let pacer = exact(builder.settling(Settling::AsUsed)).build().unwrap();
+    let start = Instant::now();
+    let calls = (0..200_u64).map(|number| {
+        // Every tenth is large, and some use less than they reserved.
+        let size = if number % 10 == 0 {
+            300
+        } else {
+            10 + number % 7 * 5
+        };
+        let used = if number % 3 == 0 { size / 2 } else { size };
+        let pacer = pacer.clone();
+        tokio::spawn(async move {
+            let turn = pacer.reserve(&Call::of_tokens(size)).await.unwrap();
+            let went = start.elapsed();
+            turn.settle(Usage::of_tokens(used));
+            (went, used)
+        })
+    });
+    let mut went = Vec::new();
+    for call in calls.collect::<Vec<_>>() {
+        went.push(call.await.unwrap());
+    }
+    went.sort_unstable();
+    let used = |from: Duration, to: Duration| {
+        let inside = went.iter().filter(|(at, _)| (from..to).contains(at));
+        inside.map(|(_, used)| used).sum::<u64>()
+    };
+    for (at, _) in &went {
+        let most = used(*at, *at + MINUTE);
+        assert!(most <= LIMIT, "{most} from {at:?} on");
+    }
+    let last = went.last().unwrap().0;
+    let mut minute = Duration::ZERO;
+    while minute + MINUTE < last {
+        let least = used(minute, minute + MINUTE);
+        assert!(least >= LIMIT - 300, "{least} from {minute:?} on");
+        minute += MINUTE;
+    }
 }
 
 #[tokio::test(start_paused = true)]

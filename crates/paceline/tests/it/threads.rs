@@ -134,3 +134,18 @@ fn what_is_awaited_may_move_between_threads() {
     movable(&limiter.try_acquire_tokens(1));
     movable(&pacer.blocking_try_reserve(&call));
 }
+
+#[test]
+fn a_runtime_without_time_is_done_without() {
+    let window = Duration::from_millis(50);
+    let builder = Pacer::builder().limit(Metric::Requests, 1, window);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let pacer = exact(builder).build().unwrap();
+        for _ in 0..3 {
+            pacer.reserve(&Call::new()).await.unwrap().served();
+        }
+    });
+}
