@@ -13,6 +13,7 @@ mod fairness;
 mod layer;
 mod learning;
 mod limits;
+mod provider;
 mod settling;
 mod threads;
 mod token_rate_limiter;
