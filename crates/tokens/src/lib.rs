@@ -7,7 +7,8 @@
 //! - [`Calibrations`] and [`OutputLengths`] learn from the usage that answers report: how far the
 //!   estimates of each model are off, and how long its answers are. What they have learned can be
 //!   taken out as plain data and put back in, so that it survives a restart.
-//! - [`count`] and [`count_chat`] run the real tokeniser, where an exact count is worth the time.
+//! - `count` and `count_chat` run the real tokeniser, where an exact count is worth the time, and
+//!   its tables the size: they come with the feature `exact`.
 //!
 //! This crate deliberately does not know what a request or an answer looks like on the wire, what
 //! a provider deducts at admission, which limits exist, or what time it is. It does no I/O.
@@ -25,9 +26,9 @@ pub use estimate::{
     COARSE_FEATURES, Estimate, EstimateInput, Estimator, Family, NOTHING_KNOWN_INPUT_TOKENS,
     SHAPED_FEATURES, coarse_features, shaped_features,
 };
-pub use exact::{
-    ChatMessage, Listing, ModelVocabulary, Vocabulary, count, count_chat, count_tools,
-};
+#[cfg(feature = "exact")]
+pub use exact::{ChatMessage, count, count_chat, count_tools};
+pub use exact::{Listing, ModelVocabulary, Vocabulary};
 pub use image::{ImageDetail, image_tokens, image_tokens_of_unknown_size};
 pub use output_length::{
     BoundClass, OutputAccuracy, OutputEntry, OutputKey, OutputLengths, OutputLengthsState,

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::counting::Tables;
 use super::segments::{MAX_RUN_BYTES, segments};
 use super::vocabulary::{Listing, Vocabulary};
-use super::{ChatMessage, Tables, count, count_chat, count_tools};
+use super::{ChatMessage, count, count_chat, count_tools};
 
 const ALL: [Vocabulary; 6] = [
     Vocabulary::O200kBase,
