@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
-use http::{HeaderName, Request, Response, StatusCode};
+use http::{HeaderName, Request, Response};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use paceline::tower::{ByHeader, PaceError, PaceLayer};
 use paceline::{Call, Metric, Pacer, Refused, Settling, Usage};
@@ -141,22 +141,29 @@ async fn requests_wait_and_what_cannot_be_sent_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_pauses_everybody_and_takes_no_tokens() {
-    let pacer = pacer();
-    let layer = by_header(&pacer);
-    let refuse = layer.layer(service_fn(|_| async {
-        let answer = Response::builder()
-            .status(StatusCode::TOO_MANY_REQUESTS)
-            .header("retry-after", 7);
-        answer.body(body([Ok("no")]))
-    }));
-    let answer = refuse.oneshot(request(100)).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(pacer.in_flight(), 0);
-    let text = answer.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(text, Bytes::from("no"));
-    let wait = pacer.try_reserve(&Call::new()).await.unwrap_err();
-    assert!(wait.retry_after().unwrap() >= Duration::from_secs(7));
+async fn a_refusal_pauses_everybody_and_a_failure_nobody() {
+    for (status, pauses, left) in [
+        (429, true, 1_000),
+        (503, true, 900),
+        (529, true, 900),
+        (500, false, 900),
+    ] {
+        let pacer = pacer();
+        let refuse = by_header(&pacer).layer(service_fn(move |_| async move {
+            let answer = Response::builder().status(status).header("retry-after", 7);
+            answer.body(body([Ok("no")]))
+        }));
+        let answer = refuse.oneshot(request(100)).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(text, Bytes::from("no"));
+        let now = pacer.try_reserve(&Call::new()).await;
+        let wait = now.err().and_then(|refused| refused.retry_after());
+        let paused = wait.is_some_and(|wait| wait >= Duration::from_secs(7));
+        assert_eq!(paused, pauses, "{status}");
+        let state = (pacer.in_flight(), pacer.remaining(Metric::Tokens));
+        assert_eq!(state, (0, Some(left)), "{status}");
+    }
 }
 
 /// A service that never becomes ready, or fails when it is called.
