@@ -1,0 +1,19 @@
+//! Where the state of a limit pool lives that several processes share.
+//!
+//! Each instance keeps its own queue and learns from its own answers; what is used, who is next
+//! among all of them, and which reservations are open is decided in one place. This crate says what
+//! is exchanged ([`Ask`], [`Answer`]), what follows from it ([`Shared`], pure rules with the time as
+//! an argument), and what every store of such state must do ([`Coordinator`]).
+//!
+//! It knows of no database and no network.
+
+mod count;
+mod message;
+mod precedence;
+mod shared;
+
+pub use message::{
+    Answer, Ask, Closed, Correction, CountKind, End, Epoch, Grant, Head, InstanceId, Level, LimitId,
+    Terms, TicketId,
+};
+pub use shared::Shared;

@@ -1,0 +1,496 @@
+//! The state of one domain that instances share, and what follows from each message.
+//!
+//! Pure: the time is an argument, and the same messages at the same times give the same answers.
+//! Stores that keep the state elsewhere follow these rules operation by operation.
+
+use std::collections::BTreeMap;
+
+use paceline_limiter::Charge;
+
+use crate::count::{Count, float, whole};
+use crate::message::{
+    Answer, Ask, Closed, End, Epoch, Grant, Head, InstanceId, LimitId, Terms, TicketId,
+};
+use crate::precedence::{Precedence, place};
+
+/// Heads that one instance can have waiting here.
+pub(crate) const HEADS_MAX: usize = 16;
+
+/// How long after the time it was told somebody who waits may be silent before others stop leaving
+/// room for it.
+const GRACE_US: f64 = 500_000.0;
+
+/// Somebody is told of room that comes this much sooner than was said.
+const SOONER_US: f64 = 10_000.0;
+
+/// After the state was lost, nobody is let in for so long: all who are there tell what they used.
+const LEARNING_US: f64 = 3_000_000.0;
+
+/// Room is left for this long for an instance that is out of touch.
+const AWAY_US: f64 = 60_000_000.0;
+
+/// The part of its share that an instance uses while it is out of touch.
+const AWAY_PART: f64 = 0.9;
+
+/// Every instance counts for at least this part of the mean demand.
+const DEMAND_FLOOR: f64 = 0.05;
+
+/// An open reservation.
+#[derive(Clone, Debug, PartialEq)]
+struct Open {
+    head: Head,
+    at: f64,
+}
+
+/// One instance.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Instance {
+    sequence: u64,
+    seen: f64,
+    lease: f64,
+    demand: f64,
+    /// Who waits there.
+    heads: Vec<Head>,
+    /// When it was told to ask again; infinite: when somebody tells.
+    wake: f64,
+    terms: Vec<Terms>,
+}
+
+/// An instance that is out of touch, and may be using its share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Away {
+    share: f64,
+    until: f64,
+}
+
+/// Somebody who waits, seen from the instance that asks.
+struct Candidate {
+    head: Head,
+    instance: InstanceId,
+    tier: usize,
+    start: f64,
+}
+
+/// The shared state of one domain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shared {
+    epoch: Epoch,
+    created: f64,
+    now: f64,
+    learning_until: f64,
+    counts: BTreeMap<LimitId, Count>,
+    open: BTreeMap<(InstanceId, TicketId), Open>,
+    in_flight: Charge,
+    instances: BTreeMap<InstanceId, Instance>,
+    away: BTreeMap<InstanceId, Away>,
+    precedence: Precedence,
+    pause_until: f64,
+    last_launch: f64,
+}
+
+/// How a message relates to those that were heard from its sender before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Newer,
+    Repeated,
+    Older,
+}
+
+/// Those who still wait when somebody goes.
+struct Rest {
+    /// The tiers where somebody does.
+    tiers: [bool; 3],
+    /// Where the first of the same tier starts.
+    least: f64,
+}
+
+impl Rest {
+    fn of(tier: usize, waiting: impl Iterator<Item = (usize, f64)>) -> Self {
+        let mut rest = Self {
+            tiers: [false; 3],
+            least: f64::INFINITY,
+        };
+        for (other, start) in waiting {
+            rest.tiers[other] = true;
+            if other == tier {
+                rest.least = rest.least.min(start);
+            }
+        }
+        rest
+    }
+}
+
+/// What one pass over all who wait leads to.
+struct Pass {
+    grants: Vec<Grant>,
+    wake: f64,
+    wakes: Vec<InstanceId>,
+}
+
+impl Shared {
+    /// A state of which nothing is known.
+    #[must_use]
+    pub fn new(epoch: Epoch, now_us: u64) -> Self {
+        Self {
+            epoch,
+            created: float(now_us),
+            now: float(now_us),
+            learning_until: 0.0,
+            counts: BTreeMap::new(),
+            open: BTreeMap::new(),
+            in_flight: Charge::ZERO,
+            instances: BTreeMap::new(),
+            away: BTreeMap::new(),
+            precedence: Precedence::default(),
+            pause_until: 0.0,
+            last_launch: f64::NEG_INFINITY,
+        }
+    }
+
+    /// Takes in what an instance says, and decides who of it may go.
+    pub fn exchange(&mut self, ask: &Ask, now_us: u64) -> Answer {
+        let now = self.now.max(float(now_us));
+        let elapsed = now - self.now;
+        self.now = now;
+        self.part_with_silent(now);
+        self.allow_for_away(elapsed, now);
+        let order = self.hear(ask, now);
+        if order == Order::Older {
+            return self.answer(ask, Pass::nothing(), now);
+        }
+        self.agree(ask, now);
+        for closed in &ask.closed {
+            self.close(ask, closed, now);
+        }
+        if order == Order::Newer {
+            self.learn(ask, now);
+        }
+        let pass = self.admit(ask, now);
+        if ask.leaves {
+            self.forget(ask.instance);
+            self.away.remove(&ask.instance);
+        }
+        self.precedence.forget();
+        self.answer(ask, pass, now)
+    }
+
+    /// Instances that have been silent too long are gone: what they had open is spent.
+    fn part_with_silent(&mut self, now: f64) {
+        let silent: Vec<_> = self
+            .instances
+            .iter()
+            .filter(|(_, instance)| now > instance.seen + instance.lease)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in silent {
+            let share = self.share(id) * AWAY_PART;
+            let until = now + AWAY_US;
+            self.away.insert(id, Away { share, until });
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: InstanceId) {
+        self.instances.remove(&id);
+        let (first, last) = ((id, TicketId(0)), (id, TicketId(u64::MAX)));
+        let open: Vec<_> = self.open.range(first..=last).map(|(key, _)| *key).collect();
+        for key in open {
+            if let Some(open) = self.open.remove(&key) {
+                self.in_flight = self.in_flight.saturating_sub(open.head.charge);
+            }
+        }
+    }
+
+    fn allow_for_away(&mut self, elapsed: f64, now: f64) {
+        let share: f64 = self.away.values().map(|away| away.share).sum();
+        if share > 0.0 && elapsed > 0.0 {
+            for count in self.counts.values_mut() {
+                count.allow_for(share.min(1.0), elapsed.min(AWAY_US), now);
+            }
+        }
+        self.away.retain(|_, away| away.until > now);
+    }
+
+    fn hear(&mut self, ask: &Ask, now: f64) -> Order {
+        self.away.remove(&ask.instance);
+        let instance = self.instances.entry(ask.instance).or_default();
+        let order = match ask.sequence.cmp(&instance.sequence) {
+            std::cmp::Ordering::Greater => Order::Newer,
+            std::cmp::Ordering::Equal => Order::Repeated,
+            std::cmp::Ordering::Less => return Order::Older,
+        };
+        instance.sequence = ask.sequence;
+        instance.seen = now;
+        instance.lease = float(ask.lease_us);
+        instance.demand = float(ask.demand);
+        order
+    }
+
+    fn agree(&mut self, ask: &Ask, now: f64) {
+        let restates = ask.epoch.is_some_and(|epoch| epoch != self.epoch);
+        if restates && now < self.created + LEARNING_US * 4.0 {
+            self.learning_until = self.created + LEARNING_US;
+        }
+        for terms in &ask.terms {
+            let count = self
+                .counts
+                .entry(terms.id)
+                .or_insert_with(|| Count::new(terms, now));
+            count.advance(now);
+            count.agree(terms, now);
+            if restates {
+                count.restate(terms.used, now);
+            }
+        }
+        let named = |id: &LimitId| ask.terms.iter().any(|terms| terms.id == *id);
+        // A limit that nobody names any more is not a limit any more.
+        if ask.terms.len() < self.counts.len() && self.instances.len() == 1 {
+            self.counts.retain(|id, _| named(id));
+        }
+    }
+
+    /// Closes a reservation. One that is not open was closed before, or never let in.
+    fn close(&mut self, ask: &Ask, closed: &Closed, now: f64) {
+        let Some(open) = self.open.remove(&(ask.instance, closed.id)) else {
+            return;
+        };
+        let Open { head, at } = open;
+        self.in_flight = self.in_flight.saturating_sub(head.charge);
+        let charged = match closed.end {
+            End::Charged(charge) => charge,
+            End::NotSent => Charge::ZERO,
+        };
+        let before = self.cost(&head.charge);
+        for count in self.counts.values_mut() {
+            let (held, used) = (head.charge.get(count.metric()), charged.get(count.metric()));
+            if used < held {
+                count.refund(float(held - used), at, now);
+            } else if used > held {
+                count.take(float(used - held), now);
+            }
+        }
+        if charged != head.charge {
+            let more = self.cost(&charged) - before;
+            let who = (place(head.tier), head.tenant, head.weight);
+            self.precedence.correct(who, more);
+        }
+    }
+
+    fn learn(&mut self, ask: &Ask, now: f64) {
+        for correction in &ask.corrections {
+            if let Some(count) = self.counts.get_mut(&correction.id)
+                && count.is_generation(correction.generation)
+            {
+                count.correct(signed(correction.step), signed(correction.corrected), now);
+            }
+        }
+        self.pause_until = self.pause_until.max(now + float(ask.pause_us));
+    }
+
+    /// Lets in all who may go of those who wait at the sender.
+    fn admit(&mut self, ask: &Ask, now: f64) -> Pass {
+        let mut pass = Pass::nothing();
+        let mut kept = Vec::new();
+        let mut waiting = self.candidates(ask, now, &mut pass);
+        let (mut ahead, mut ahead_count) = (Charge::ZERO, 0_u32);
+        let of = |candidate: &Candidate| (candidate.tier, candidate.start);
+        let (mut told, mut passed) = (Vec::new(), Vec::new());
+        while let Some(next) = self.next(&mut waiting) {
+            let at = self.earliest(ask, &next.head, (&ahead, ahead_count), now);
+            if next.instance == ask.instance && at <= now {
+                let passed = passed.iter().copied();
+                let rest = Rest::of(next.tier, waiting.iter().map(of).chain(passed));
+                pass.grants.push(self.take(ask, &next.head, &rest, now));
+                continue;
+            }
+            if next.instance == ask.instance {
+                pass.wake = pass.wake.min(at);
+                kept.push(next.head);
+            } else if !told.contains(&next.instance) {
+                told.push(next.instance);
+                self.tell(next.instance, at, &mut pass);
+            }
+            passed.push(of(&next));
+            if self.can_ever_go(ask, &next.head) {
+                ahead = ahead.saturating_add(next.head.charge);
+                ahead_count += 1;
+            }
+        }
+        if let Some(instance) = self.instances.get_mut(&ask.instance) {
+            kept.truncate(HEADS_MAX);
+            (instance.heads, instance.wake) = (kept, pass.wake);
+        }
+        pass
+    }
+
+    /// All who wait anywhere. Heads of the sender that were let in before are granted again.
+    fn candidates(&self, ask: &Ask, now: f64, pass: &mut Pass) -> Vec<Candidate> {
+        let mut waiting = Vec::new();
+        for (id, instance) in &self.instances {
+            let is_late = now > instance.wake + GRACE_US;
+            if *id != ask.instance && !is_late {
+                self.line_up(*id, &instance.heads, &mut waiting);
+            }
+        }
+        let (open, heads): (Vec<Head>, Vec<Head>) = ask
+            .heads
+            .iter()
+            .partition(|head| self.open.contains_key(&(ask.instance, head.id)));
+        // What was used right after them is not known any more.
+        pass.grants.extend(open.iter().map(|head| Grant {
+            id: head.id,
+            used: Vec::new(),
+        }));
+        self.line_up(ask.instance, &heads, &mut waiting);
+        waiting
+    }
+
+    /// Adds heads of one instance, each where it starts if those before it go first.
+    fn line_up(&self, instance: InstanceId, heads: &[Head], waiting: &mut Vec<Candidate>) {
+        let mut starts: BTreeMap<(usize, u64), f64> = BTreeMap::new();
+        for head in heads {
+            let tier = place(head.tier);
+            let start = starts
+                .entry((tier, head.tenant))
+                .or_insert_with(|| self.precedence.start(tier, head.tenant));
+            waiting.push(Candidate {
+                head: *head,
+                instance,
+                tier,
+                start: *start,
+            });
+            *start += self.cost(&head.charge) / f64::from(head.weight.max(1));
+        }
+    }
+
+    /// Takes out who goes next.
+    fn next(&self, waiting: &mut Vec<Candidate>) -> Option<Candidate> {
+        let tier = self.precedence.next_tier(waiting_tiers(waiting));
+        let key = |candidate: &Candidate| (candidate.start, candidate.instance);
+        let mut best: Option<usize> = None;
+        for (index, candidate) in waiting.iter().enumerate() {
+            let is_before = best
+                .and_then(|best| waiting.get(best))
+                .is_none_or(|best| key(candidate) < key(best));
+            if candidate.tier == tier && is_before {
+                best = Some(index);
+            }
+        }
+        best.map(|index| waiting.remove(index))
+    }
+
+    /// When a head can go by the sender's terms, with others in front of it; infinite: not by itself.
+    fn earliest(&self, ask: &Ask, head: &Head, ahead: (&Charge, u32), now: f64) -> f64 {
+        let in_flight = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
+        let in_flight = in_flight.saturating_add(ahead.1);
+        if ask.in_flight_max.is_some_and(|most| in_flight >= most) {
+            return f64::INFINITY;
+        }
+        let spaced = self.last_launch + float(ask.spacing_us);
+        let mut at = now.max(self.pause_until).max(self.learning_until).max(spaced);
+        for terms in &ask.terms {
+            let units = head.charge.get(terms.id.metric);
+            let Some(count) = self.counts.get(&terms.id) else { continue };
+            if units > 0 {
+                let before = float(ahead.0.get(terms.id.metric));
+                at = at.max(count.earliest(terms, before, float(units), now));
+            }
+        }
+        at
+    }
+
+    fn can_ever_go(&self, ask: &Ask, head: &Head) -> bool {
+        let fits = |terms: &Terms| {
+            let count = self.counts.get(&terms.id);
+            count.is_none_or(|count| count.holds(float(head.charge.get(terms.id.metric))))
+        };
+        ask.terms.iter().all(fits)
+    }
+
+    fn take(&mut self, ask: &Ask, head: &Head, rest: &Rest, now: f64) -> Grant {
+        let cost = self.cost(&head.charge);
+        let mut used = Vec::with_capacity(self.counts.len());
+        for count in self.counts.values_mut() {
+            let units = head.charge.get(count.metric());
+            if units > 0 {
+                count.take(float(units), now);
+            }
+            used.push(whole(count.used(now).ceil()));
+        }
+        self.in_flight = self.in_flight.saturating_add(head.charge);
+        let who = (place(head.tier), head.tenant, head.weight);
+        let cost = (cost, rest.least);
+        self.precedence
+            .serve(who, cost, rest.tiers, ask.shares_ppm);
+        self.last_launch = now;
+        let key = (ask.instance, head.id);
+        self.open.insert(key, Open { head: *head, at: now });
+        Grant { id: head.id, used }
+    }
+
+    /// Notes that an instance is to be told that its first head can go sooner than was said.
+    fn tell(&mut self, id: InstanceId, at: f64, pass: &mut Pass) {
+        if let Some(instance) = self.instances.get_mut(&id)
+            && at + SOONER_US < instance.wake
+        {
+            instance.wake = at;
+            pass.wakes.push(id);
+        }
+    }
+
+    /// The longest time that any limit takes to make up for a charge.
+    fn cost(&self, charge: &Charge) -> f64 {
+        let costs = self.counts.values().map(|count| {
+            let units = charge.get(count.metric());
+            count.cost(float(units))
+        });
+        costs.fold(1.0, f64::max)
+    }
+
+    /// The part of the quota that is an instance's by demand.
+    fn share(&self, id: InstanceId) -> f64 {
+        let total: f64 = self.instances.values().map(|instance| instance.demand).sum();
+        let count = float(self.instances.len() as u64);
+        let floor = DEMAND_FLOOR * total / count.max(1.0);
+        let Some(instance) = self.instances.get(&id) else { return 0.0 };
+        if total <= 0.0 {
+            return 1.0 / count.max(1.0);
+        }
+        (instance.demand + floor) / (total + floor * count)
+    }
+
+    fn answer(&self, ask: &Ask, pass: Pass, now: f64) -> Answer {
+        let level = |count: &Count| count.view(self.in_flight.get(count.metric()), now);
+        Answer {
+            epoch: self.epoch,
+            now_us: whole(now),
+            learning_us: whole((self.learning_until - now).max(0.0)),
+            grants: pass.grants,
+            wake_us: pass.wake.is_finite().then(|| whole(pass.wake.ceil())),
+            levels: self.counts.values().map(level).collect(),
+            in_flight: u32::try_from(self.open.len()).unwrap_or(u32::MAX),
+            share_ppm: u32::try_from(whole(self.share(ask.instance) * 1e6)).unwrap_or(0),
+            instances: u32::try_from(self.instances.len()).unwrap_or(u32::MAX),
+            wakes: pass.wakes,
+        }
+    }
+}
+
+impl Pass {
+    const fn nothing() -> Self {
+        Self {
+            grants: Vec::new(),
+            wake: f64::INFINITY,
+            wakes: Vec::new(),
+        }
+    }
+}
+
+fn waiting_tiers(waiting: &[Candidate]) -> [bool; 3] {
+    [0, 1, 2].map(|tier| waiting.iter().any(|candidate| candidate.tier == tier))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "units are below 2^53")]
+const fn signed(value: i64) -> f64 {
+    value as f64
+}
