@@ -336,7 +336,11 @@ impl Count {
         if fits && now < earliest - float(terms.guard_us) {
             return now;
         }
-        let left = if fits { 0.0 } else { self.used + units - self.amount };
+        let left = if fits {
+            0.0
+        } else {
+            self.used + units - self.amount
+        };
         let over = (left / self.amount).ceil().max(1.0) - 1.0;
         latest + over * self.window
     }
@@ -388,7 +392,10 @@ impl Count {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "units and microseconds are below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "units and microseconds are below 2^53"
+)]
 pub(crate) const fn float(value: u64) -> f64 {
     value as f64
 }

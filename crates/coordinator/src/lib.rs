@@ -8,12 +8,16 @@
 //! It knows of no database and no network.
 
 mod count;
+mod in_process;
 mod message;
 mod precedence;
 mod shared;
+mod store;
 
+pub use in_process::InProcess;
 pub use message::{
-    Answer, Ask, Closed, Correction, CountKind, End, Epoch, Grant, Head, InstanceId, Level, LimitId,
-    Terms, TicketId,
+    Answer, Ask, Closed, Correction, CountKind, End, Epoch, Grant, Head, InstanceId, Knowledge,
+    Level, LimitId, Terms, TicketId,
 };
-pub use shared::Shared;
+pub use shared::{HEADS_MAX, Shared};
+pub use store::{Coordinator, Later, StoreError, Wakes};

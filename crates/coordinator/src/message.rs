@@ -88,6 +88,8 @@ pub struct Head {
     pub tier: Tier,
     /// What it takes.
     pub charge: Charge,
+    /// What else of the same tenant and tier waits behind it at the sender and is not named.
+    pub behind: Charge,
 }
 
 /// How a reservation ended.
@@ -152,8 +154,21 @@ pub struct Ask {
     pub corrections: Vec<Correction>,
     /// Who waits: the first of each tenant and tier, in the sender's order.
     pub heads: Vec<Head>,
+    /// The version of the common knowledge that the sender has; 0: none.
+    pub knows: u64,
+    /// What the sender has learned, for the others: any text. It replaces what was there.
+    pub teaches: Option<String>,
     /// The sender leaves: nothing of it stays.
     pub leaves: bool,
+}
+
+/// What some instance has learned of a domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Knowledge {
+    /// Grows with every change; 0: nothing is known.
+    pub version: u64,
+    /// As its author put it.
+    pub text: String,
 }
 
 /// The count of one limit after an exchange.
@@ -209,4 +224,6 @@ pub struct Answer {
     pub instances: u32,
     /// Instances for which there is room now: they are to be told.
     pub wakes: Vec<InstanceId>,
+    /// The common knowledge, where the sender has an older version.
+    pub knowledge: Option<Knowledge>,
 }

@@ -29,7 +29,10 @@ pub(crate) struct Precedence {
 }
 
 pub(crate) fn place(tier: Tier) -> usize {
-    Tier::ALL.iter().position(|other| *other == tier).unwrap_or(0)
+    Tier::ALL
+        .iter()
+        .position(|other| *other == tier)
+        .unwrap_or(0)
 }
 
 impl Precedence {
@@ -38,6 +41,11 @@ impl Precedence {
         let virtual_time = self.tiers[tier].virtual_time;
         let tag = self.tags.get(&(tier, tenant)).copied();
         tag.map_or(virtual_time, |tag| tag.max(virtual_time))
+    }
+
+    /// Whether a tier has had less than its share.
+    pub(crate) fn is_owed(&self, tier: usize) -> bool {
+        self.tiers[tier].credit > 0.0
     }
 
     /// The tier that goes next of those where somebody waits: the one that is owed most, else the
@@ -50,7 +58,8 @@ impl Precedence {
                 (next, most) = (Some(tier), standing.credit);
             }
         }
-        next.or_else(|| waiting.iter().position(|waits| *waits)).unwrap_or(0)
+        next.or_else(|| waiting.iter().position(|waits| *waits))
+            .unwrap_or(0)
     }
 
     /// A request of this cost goes; `least` is where the first of those that wait in its tier starts:
@@ -65,7 +74,8 @@ impl Precedence {
         let start = self.start(tier, tenant);
         let virtual_time = self.tiers[tier].virtual_time;
         self.tiers[tier].virtual_time = virtual_time.max(start.min(least));
-        self.tags.insert((tier, tenant), start + cost / f64::from(weight.max(1)));
+        self.tags
+            .insert((tier, tenant), start + cost / f64::from(weight.max(1)));
         self.scale = self.scale.max(cost);
         let bound = CREDIT_COSTS_MAX * self.scale;
         for (other, standing) in self.tiers.iter_mut().enumerate() {
@@ -87,6 +97,7 @@ impl Precedence {
     /// Forgets tenants that are not ahead of anybody.
     pub(crate) fn forget(&mut self) {
         let tiers = self.tiers;
-        self.tags.retain(|(tier, _), tag| *tag > tiers[*tier].virtual_time);
+        self.tags
+            .retain(|(tier, _), tag| *tag > tiers[*tier].virtual_time);
     }
 }

@@ -5,16 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use paceline_limiter::Charge;
+use paceline_limiter::{Charge, Metric};
 
 use crate::count::{Count, float, whole};
 use crate::message::{
-    Answer, Ask, Closed, End, Epoch, Grant, Head, InstanceId, LimitId, Terms, TicketId,
+    Answer, Ask, Closed, End, Epoch, Grant, Head, InstanceId, Knowledge, LimitId, Terms, TicketId,
 };
 use crate::precedence::{Precedence, place};
 
-/// Heads that one instance can have waiting here.
-pub(crate) const HEADS_MAX: usize = 16;
+/// Heads that one instance can have waiting here: no more are kept.
+pub const HEADS_MAX: usize = 16;
 
 /// How long after the time it was told somebody who waits may be silent before others stop leaving
 /// room for it.
@@ -51,6 +51,8 @@ struct Instance {
     demand: f64,
     /// Who waits there.
     heads: Vec<Head>,
+    /// Heads with more behind them, let in or not.
+    fronts: Vec<Head>,
     /// When it was told to ask again; infinite: when somebody tells.
     wake: f64,
     terms: Vec<Terms>,
@@ -71,6 +73,34 @@ struct Candidate {
     start: f64,
 }
 
+/// What waits elsewhere behind a head, in its tenant's turn.
+struct Tail {
+    tier: usize,
+    /// Where it starts in the tier's virtual time, and how much of that time it takes.
+    start: f64,
+    length: f64,
+    charge: Charge,
+}
+
+impl Tail {
+    /// What of it goes before `candidate`, whose tier may be owed service.
+    fn before(&self, candidate: &Candidate, is_owed: bool) -> Charge {
+        let part = match self.tier.cmp(&candidate.tier) {
+            std::cmp::Ordering::Equal => {
+                ((candidate.start - self.start) / self.length).clamp(0.0, 1.0)
+            }
+            std::cmp::Ordering::Less if !is_owed => 1.0,
+            _ => return Charge::ZERO,
+        };
+        Metric::ALL
+            .into_iter()
+            .fold(Charge::ZERO, |charge, metric| {
+                let units = float(self.charge.get(metric)) * part;
+                charge.with(metric, whole(units.floor()))
+            })
+    }
+}
+
 /// The shared state of one domain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shared {
@@ -86,6 +116,7 @@ pub struct Shared {
     precedence: Precedence,
     pause_until: f64,
     last_launch: f64,
+    knowledge: Knowledge,
 }
 
 /// How a message relates to those that were heard from its sender before.
@@ -144,6 +175,7 @@ impl Shared {
             precedence: Precedence::default(),
             pause_until: 0.0,
             last_launch: f64::NEG_INFINITY,
+            knowledge: Knowledge::default(),
         }
     }
 
@@ -285,6 +317,10 @@ impl Shared {
             }
         }
         self.pause_until = self.pause_until.max(now + float(ask.pause_us));
+        if let Some(text) = &ask.teaches {
+            self.knowledge.version += 1;
+            self.knowledge.text.clone_from(text);
+        }
     }
 
     /// Lets in all who may go of those who wait at the sender.
@@ -294,12 +330,19 @@ impl Shared {
         let mut waiting = self.candidates(ask, now, &mut pass);
         let (mut ahead, mut ahead_count) = (Charge::ZERO, 0_u32);
         let of = |candidate: &Candidate| (candidate.tier, candidate.start);
+        let tails = self.tails(ask.instance, now);
         let (mut told, mut passed) = (Vec::new(), Vec::new());
         while let Some(next) = self.next(&mut waiting) {
-            let at = self.earliest(ask, &next.head, (&ahead, ahead_count), now);
+            let is_owed = self.precedence.is_owed(next.tier);
+            let before = |tail: &Tail| tail.before(&next, is_owed);
+            let before = tails.iter().map(before);
+            let before = before.fold(ahead, Charge::saturating_add);
+            let at = self.earliest(ask, &next.head, (&before, ahead_count), now);
             if next.instance == ask.instance && at <= now {
                 let passed = passed.iter().copied();
-                let rest = Rest::of(next.tier, waiting.iter().map(of).chain(passed));
+                let unnamed = tails.iter().map(|tail| (tail.tier, tail.start));
+                let rest = waiting.iter().map(of).chain(passed).chain(unnamed);
+                let rest = Rest::of(next.tier, rest);
                 pass.grants.push(self.take(ask, &next.head, &rest, now));
                 continue;
             }
@@ -318,6 +361,8 @@ impl Shared {
         }
         if let Some(instance) = self.instances.get_mut(&ask.instance) {
             kept.truncate(HEADS_MAX);
+            let fronts = ask.heads.iter().filter(|head| !head.behind.is_zero());
+            instance.fronts = fronts.take(HEADS_MAX).copied().collect();
             (instance.heads, instance.wake) = (kept, pass.wake);
         }
         pass
@@ -326,11 +371,8 @@ impl Shared {
     /// All who wait anywhere. Heads of the sender that were let in before are granted again.
     fn candidates(&self, ask: &Ask, now: f64, pass: &mut Pass) -> Vec<Candidate> {
         let mut waiting = Vec::new();
-        for (id, instance) in &self.instances {
-            let is_late = now > instance.wake + GRACE_US;
-            if *id != ask.instance && !is_late {
-                self.line_up(*id, &instance.heads, &mut waiting);
-            }
+        for (id, instance) in self.others(ask.instance, now) {
+            self.line_up(id, &instance.heads, &mut waiting);
         }
         let (open, heads): (Vec<Head>, Vec<Head>) = ask
             .heads
@@ -343,6 +385,35 @@ impl Shared {
         }));
         self.line_up(ask.instance, &heads, &mut waiting);
         waiting
+    }
+
+    /// The other instances, but for those that do not come although there is room for them.
+    fn others(&self, id: InstanceId, now: f64) -> impl Iterator<Item = (InstanceId, &Instance)> {
+        let others = self
+            .instances
+            .iter()
+            .filter(move |(other, instance)| **other != id && now <= instance.wake + GRACE_US);
+        others.map(|(id, instance)| (*id, instance))
+    }
+
+    /// What waits at other instances and is not named.
+    fn tails(&self, id: InstanceId, now: f64) -> Vec<Tail> {
+        let mut tails = Vec::new();
+        for (_, instance) in self.others(id, now) {
+            for front in &instance.fronts {
+                let (tier, weight) = (place(front.tier), f64::from(front.weight.max(1)));
+                let same = |head: &&Head| (head.tier, head.tenant) == (front.tier, front.tenant);
+                let named = instance.heads.iter().filter(same);
+                let named: f64 = named.map(|head| self.cost(&head.charge)).sum();
+                tails.push(Tail {
+                    tier,
+                    start: self.precedence.start(tier, front.tenant) + named / weight,
+                    length: self.cost(&front.behind) / weight,
+                    charge: front.behind,
+                });
+            }
+        }
+        tails
     }
 
     /// Adds heads of one instance, each where it starts if those before it go first.
@@ -387,10 +458,15 @@ impl Shared {
             return f64::INFINITY;
         }
         let spaced = self.last_launch + float(ask.spacing_us);
-        let mut at = now.max(self.pause_until).max(self.learning_until).max(spaced);
+        let mut at = now
+            .max(self.pause_until)
+            .max(self.learning_until)
+            .max(spaced);
         for terms in &ask.terms {
             let units = head.charge.get(terms.id.metric);
-            let Some(count) = self.counts.get(&terms.id) else { continue };
+            let Some(count) = self.counts.get(&terms.id) else {
+                continue;
+            };
             if units > 0 {
                 let before = float(ahead.0.get(terms.id.metric));
                 at = at.max(count.earliest(terms, before, float(units), now));
@@ -420,11 +496,16 @@ impl Shared {
         self.in_flight = self.in_flight.saturating_add(head.charge);
         let who = (place(head.tier), head.tenant, head.weight);
         let cost = (cost, rest.least);
-        self.precedence
-            .serve(who, cost, rest.tiers, ask.shares_ppm);
+        self.precedence.serve(who, cost, rest.tiers, ask.shares_ppm);
         self.last_launch = now;
         let key = (ask.instance, head.id);
-        self.open.insert(key, Open { head: *head, at: now });
+        self.open.insert(
+            key,
+            Open {
+                head: *head,
+                at: now,
+            },
+        );
         Grant { id: head.id, used }
     }
 
@@ -449,10 +530,16 @@ impl Shared {
 
     /// The part of the quota that is an instance's by demand.
     fn share(&self, id: InstanceId) -> f64 {
-        let total: f64 = self.instances.values().map(|instance| instance.demand).sum();
+        let total: f64 = self
+            .instances
+            .values()
+            .map(|instance| instance.demand)
+            .sum();
         let count = float(self.instances.len() as u64);
         let floor = DEMAND_FLOOR * total / count.max(1.0);
-        let Some(instance) = self.instances.get(&id) else { return 0.0 };
+        let Some(instance) = self.instances.get(&id) else {
+            return 0.0;
+        };
         if total <= 0.0 {
             return 1.0 / count.max(1.0);
         }
@@ -472,6 +559,7 @@ impl Shared {
             share_ppm: u32::try_from(whole(self.share(ask.instance) * 1e6)).unwrap_or(0),
             instances: u32::try_from(self.instances.len()).unwrap_or(u32::MAX),
             wakes: pass.wakes,
+            knowledge: (self.knowledge.version > ask.knows).then(|| self.knowledge.clone()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use paceline_coordinator::{
-    Answer, Ask, Closed, CountKind, End, Epoch, Head, InstanceId, LimitId, Shared, Terms, TicketId,
+    Answer, Ask, Closed, CountKind, Epoch, Head, InstanceId, LimitId, Shared, Terms, TicketId,
 };
 use paceline_limiter::{Charge, Metric, Tier};
 
@@ -153,7 +153,7 @@ impl Crowd {
 
     fn fill(&mut self, index: usize) {
         let member = &mut self.members[index];
-        while member.queue.len() < 12 {
+        while member.queue.len() < 400 {
             member.next += 1;
             let charge = Charge::ZERO
                 .with(Metric::Tokens, 20 + self.random.below(200))
@@ -164,21 +164,40 @@ impl Crowd {
                 weight: member.weight,
                 tier: member.tier,
                 charge,
+                behind: Charge::ZERO,
             });
         }
     }
 
+    /// The first few, and what waits behind the last of them.
+    fn heads(queue: &VecDeque<Head>) -> Vec<Head> {
+        let mut heads: Vec<_> = queue.iter().take(8).copied().collect();
+        let behind = queue.iter().skip(8).map(|head| head.charge);
+        if let Some(last) = heads.last_mut() {
+            last.behind = behind.fold(Charge::ZERO, Charge::saturating_add);
+        }
+        heads
+    }
+
     fn ask(&mut self, index: usize) -> Answer {
+        assert!(self.asked < 1_000_000, "everybody asks and nobody goes");
         let now = self.now;
         let end = now - now % MINUTE + MINUTE;
         let member = &mut self.members[index];
         member.sequence += 1;
         let terms = |metric, amount| Terms {
-            id: LimitId { metric, window_ms: 60_000 },
+            id: LimitId {
+                metric,
+                window_ms: 60_000,
+            },
             amount,
             kind: self.kind,
             since_us: 0,
-            burst: if self.kind == CountKind::Unknown { amount / 12 } else { amount },
+            burst: if self.kind == CountKind::Unknown {
+                amount / 12
+            } else {
+                amount
+            },
             guard_us: 0,
             reserve: 0,
             ends_us: (self.kind == CountKind::Fixed).then_some((end, end)),
@@ -194,10 +213,15 @@ impl Crowd {
             in_flight_max: None,
             demand: 100,
             shares_ppm: [500_000, 250_000, 50_000],
-            terms: vec![terms(Metric::Tokens, self.amount), terms(Metric::Requests, 100_000)],
+            terms: vec![
+                terms(Metric::Tokens, self.amount),
+                terms(Metric::Requests, 100_000),
+            ],
             closed: std::mem::take(&mut member.closed),
             corrections: Vec::new(),
-            heads: member.queue.iter().take(16).copied().collect(),
+            heads: Self::heads(&member.queue),
+            knows: 0,
+            teaches: None,
             leaves: false,
         };
         self.asked += 1;
@@ -211,7 +235,11 @@ impl Crowd {
         let now = self.now;
         let member = &mut self.members[index];
         for grant in &answer.grants {
-            let place = member.queue.iter().position(|head| head.id == grant.id).unwrap();
+            let place = member
+                .queue
+                .iter()
+                .position(|head| head.id == grant.id)
+                .unwrap();
             let head = member.queue.remove(place).unwrap();
             let units = head.charge.get(Metric::Tokens);
             member.served[usize::try_from(head.tenant).unwrap()] += units;
@@ -220,13 +248,20 @@ impl Crowd {
         }
         member.wake = Some(if answer.grants.is_empty() {
             // Somebody who waits shows that it is there.
-            answer.wake_us.unwrap_or(u64::MAX).clamp(now + 1, now + 2 * SECOND)
+            answer
+                .wake_us
+                .unwrap_or(u64::MAX)
+                .clamp(now + 1, now + 2 * SECOND)
         } else {
             // The way to the store and back.
             now + ROUND_TRIP
         });
         for id in answer.wakes {
-            let told = self.members.iter_mut().find(|member| member.id == id).unwrap();
+            let told = self
+                .members
+                .iter_mut()
+                .find(|member| member.id == id)
+                .unwrap();
             told.wake = Some(told.wake.unwrap_or(u64::MAX).min(now));
         }
     }
@@ -234,8 +269,14 @@ impl Crowd {
     /// Runs until `end`: whoever has something to do next does it.
     pub(crate) fn run_to(&mut self, end: u64) {
         loop {
-            let alive = self.members.iter().enumerate().filter(|(_, member)| !member.is_dead);
-            let next = alive.filter_map(|(index, member)| Some((member.wake?, index))).min();
+            let alive = self
+                .members
+                .iter()
+                .enumerate()
+                .filter(|(_, member)| !member.is_dead);
+            let next = alive
+                .filter_map(|(index, member)| Some((member.wake?, index)))
+                .min();
             let Some((at, index)) = next else { return };
             if at >= end {
                 self.now = end;
@@ -271,7 +312,11 @@ fn a_crowd_never_passes_the_limit_and_never_idles() {
             assert_eq!(crowd.provider.refused, 0, "{kind:?} {count}");
             let part = crowd.used_part(total, 3);
             assert!(part >= 0.97, "{kind:?} {count}: {part}");
-            assert!(crowd.asked < 40_000, "{kind:?} {count}: asked {}", crowd.asked);
+            assert!(
+                crowd.asked < 40_000,
+                "{kind:?} {count}: asked {}",
+                crowd.asked
+            );
         }
     }
 }
@@ -325,5 +370,31 @@ fn an_instance_that_dies_holds_up_nobody_for_long() {
         assert_eq!(crowd.provider.refused, 0, "{kind:?}");
         let part = crowd.used_part(total, 2);
         assert!(part >= 0.97, "{kind:?}: {part}");
+    }
+}
+
+#[test]
+fn any_mix_of_tiers_tenants_and_weights_goes_on() {
+    for seed in 0..120 {
+        let mut random = Random(seed);
+        let kind = kinds()[usize::try_from(random.below(4)).unwrap()];
+        let count = 1 + random.below(8);
+        let mut crowd = Crowd::new(kind, count, seed);
+        for member in &mut crowd.members {
+            member.tenant = random.below(5);
+            member.weight = 1 + u32::try_from(random.below(4)).unwrap();
+            member.tier = Tier::ALL[usize::try_from(random.below(3)).unwrap()];
+        }
+        crowd.run_to(crowd.now + MINUTE);
+        let (total, start) = (crowd.provider.total, crowd.now);
+        crowd.run_to(start + 2 * MINUTE);
+        assert_eq!(crowd.provider.refused, 0, "{seed}: {kind:?} {count}");
+        let part = crowd.used_part(total, 2);
+        assert!(part >= 0.97, "{seed}: {kind:?} {count}: {part}");
+        assert!(
+            crowd.asked < 20_000,
+            "{seed}: {kind:?} {count}: {}",
+            crowd.asked
+        );
     }
 }
