@@ -38,6 +38,8 @@ pub(crate) struct Count {
     used: f64,
     ends: Option<(f64, f64)>,
     granules: Vec<Granule>,
+    /// The units of all granules.
+    logged: f64,
     corrected: f64,
     generation: f64,
     /// When this generation began: nothing that was taken before is counted one by one.
@@ -60,6 +62,7 @@ impl Count {
             used: 0.0,
             ends: None,
             granules: Vec::new(),
+            logged: 0.0,
             corrected: 0.0,
             generation: 1.0,
             begun: now,
@@ -152,7 +155,15 @@ impl Count {
             self.ends = opens.then_some((earliest + later, latest + later));
         }
         let span = self.window + self.guard;
-        self.granules.retain(|granule| granule.last + span > now);
+        let expired = |granule: &Granule| granule.last + span <= now;
+        let expired = self.granules.iter().take_while(|granule| expired(granule));
+        let expired = expired.count();
+        for granule in self.granules.drain(..expired) {
+            self.logged -= granule.units;
+        }
+        if self.granules.is_empty() {
+            self.logged = 0.0;
+        }
     }
 
     /// Counts units that were not let in here.
@@ -174,6 +185,7 @@ impl Count {
     }
 
     fn log(&mut self, units: f64, now: f64) {
+        self.logged += units;
         let width = self.window / GRANULES;
         match self.granules.last_mut() {
             Some(last) if now <= last.first + width => {
@@ -238,7 +250,9 @@ impl Count {
         if self.has_log() {
             let held = |g: &&mut Granule| g.first <= taken_at && taken_at <= g.last;
             if let Some(granule) = self.granules.iter_mut().find(held) {
-                granule.units = (granule.units - units).max(0.0);
+                let left = (granule.units - units).max(0.0);
+                self.logged -= granule.units - left;
+                granule.units = left;
             }
         }
     }
@@ -273,24 +287,21 @@ impl Count {
             }
         }
         self.used = (self.used - units).max(0.0);
-        let sum = self.logged();
-        if sum > 0.0 {
-            let left = (sum - units).max(0.0) / sum;
+        if self.logged > 0.0 {
+            let left = (self.logged - units).max(0.0) / self.logged;
+            self.logged = 0.0;
             for granule in &mut self.granules {
                 granule.units *= left;
+                self.logged += granule.units;
             }
         }
-    }
-
-    fn logged(&self) -> f64 {
-        self.granules.iter().map(|granule| granule.units).sum()
     }
 
     pub(crate) fn used(&self, now: f64) -> f64 {
         match self.kind {
             CountKind::Bucket => self.level_at(now).max(0.0),
             CountKind::Fixed | CountKind::FixedFromFirstUse => self.used,
-            CountKind::Sliding | CountKind::Unknown => self.logged(),
+            CountKind::Sliding | CountKind::Unknown => self.logged,
         }
     }
 
@@ -347,17 +358,20 @@ impl Count {
 
     fn earliest_logged(&self, units: f64, now: f64) -> f64 {
         let span = self.window + self.guard;
-        let mut excess = self.logged() + units - self.amount;
-        let mut at = now;
+        let excess = self.logged + units - self.amount;
+        if excess <= 0.0 {
+            return now;
+        }
+        let (mut freed, mut at) = (0.0, now);
         for granule in &self.granules {
-            if excess <= 0.0 {
-                break;
+            freed += granule.units;
+            at = now.max(granule.last + span);
+            if freed >= excess {
+                return at;
             }
-            excess -= granule.units;
-            at = at.max(granule.last + span);
         }
         // More is ahead than one window holds.
-        if excess > 0.0 { at.max(now) + span } else { at }
+        at + span
     }
 
     pub(crate) fn view(&self, in_flight: u64, now: f64) -> Level {

@@ -7,6 +7,8 @@
 //!
 //! It knows of no database and no network.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod count;
 mod in_process;
 mod message;

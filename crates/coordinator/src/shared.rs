@@ -55,7 +55,6 @@ struct Instance {
     fronts: Vec<Head>,
     /// When it was told to ask again; infinite: when somebody tells.
     wake: f64,
-    terms: Vec<Terms>,
 }
 
 /// An instance that is out of touch, and may be using its share.

@@ -6,3 +6,4 @@
 )]
 
 mod crowd;
+mod in_process;

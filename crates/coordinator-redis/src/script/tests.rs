@@ -1,0 +1,82 @@
+//! The script against the rules it repeats: the same messages at the same times, the same answers.
+
+mod world;
+
+use paceline_coordinator::{Answer, Ask, Epoch, Shared};
+use paceline_testkit::redis::RedisServer;
+
+use super::*;
+use crate::wire;
+use world::World;
+
+const KEY: &str = "ratelimit:{one}:v1";
+
+/// The script with its clock set by who calls it. It exists in these tests only.
+fn with_set_clock() -> Exchange {
+    let clock = "local clock = redis.call('TIME')";
+    assert_eq!(EXCHANGE.matches(clock).count(), 1);
+    Exchange::of(&EXCHANGE.replace(clock, "local clock = { 0, ARGV[5] }"))
+}
+
+struct Store {
+    connection: redis::Connection,
+    script: Exchange,
+    server: RedisServer,
+}
+
+impl Store {
+    fn start() -> Self {
+        let server = RedisServer::start().unwrap();
+        let client = redis::Client::open(server.url()).unwrap();
+        Self {
+            connection: client.get_connection().unwrap(),
+            script: with_set_clock(),
+            server,
+        }
+    }
+
+    fn exchange(&mut self, ask: &Ask, now_us: u64) -> Answer {
+        self.exchange_with("run", ask, now_us)
+    }
+
+    fn exchange_with(&mut self, server: &str, ask: &Ask, now_us: u64) -> Answer {
+        let message = wire::encode(ask);
+        let call = Call {
+            key: KEY,
+            message: &message,
+            server,
+            channels: "ratelimit:wake:",
+            domain: "one",
+        };
+        let mut command = self.script.by_text(&call);
+        let bytes: Vec<u8> = command.arg(now_us).query(&mut self.connection).unwrap();
+        wire::decode(&bytes).unwrap()
+    }
+
+    fn lose(&mut self) {
+        self.server.command(&["DEL", KEY]).unwrap();
+    }
+}
+
+#[test]
+fn the_script_answers_as_the_rules_do() {
+    let mut store = Store::start();
+    let seeds = std::env::var("PACELINE_SEEDS").map_or(12, |text| text.parse().unwrap());
+    for seed in 0..seeds {
+        store.lose();
+        let mut world = World::new(seed);
+        let mut shared = None;
+        for step in 0..400 {
+            if world.loses() {
+                store.lose();
+                shared = None;
+            }
+            let (ask, now) = world.next();
+            let fresh = || Shared::new(Epoch(now), now);
+            let expected = shared.get_or_insert_with(fresh).exchange(&ask, now);
+            let answer = store.exchange(&ask, now);
+            assert_eq!(answer, expected, "seed {seed}, step {step}: {ask:?}");
+            world.hear(&ask, &expected);
+        }
+    }
+}

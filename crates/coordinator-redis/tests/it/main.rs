@@ -1,0 +1,11 @@
+//! Shared state on real servers.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
+
+mod conformance;
+mod faults;
+mod servers;
+mod talk;
