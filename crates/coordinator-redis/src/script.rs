@@ -1,5 +1,7 @@
 //! The script that decides on the server, and how it is called.
 
+use std::collections::HashMap;
+
 use redis::{Cmd, Script};
 
 /// The rules, in the server's language. Its name carries the format of the state it works on.
@@ -36,10 +38,9 @@ impl Exchange {
     }
 
     fn of(code: &str) -> Self {
-        Self {
-            code: code.to_owned(),
-            hash: Script::new(code).get_hash().to_owned(),
-        }
+        let code = with_constants_in_place(code);
+        let hash = Script::new(&code).get_hash().to_owned();
+        Self { code, hash }
     }
 
     /// Calls it by its hash; the server refuses when it has forgotten it.
@@ -59,6 +60,51 @@ fn command(name: &str, script: &str, call: &Call<'_>) -> Cmd {
     command.arg(call.message).arg(call.server);
     command.arg(call.channels).arg(call.domain);
     command
+}
+
+/// Puts numbers where the names of constants are, and leaves their lines empty.
+///
+/// The server makes the script's functions anew with every call, and each takes time for every name
+/// outside of it that it uses.
+fn with_constants_in_place(code: &str) -> String {
+    let mut values = HashMap::new();
+    let mut rest = Vec::new();
+    for line in code.lines() {
+        let constants = constants(line);
+        rest.push(if constants.is_empty() { line } else { "" });
+        values.extend(constants);
+    }
+    let mut inlined = String::with_capacity(code.len());
+    for line in rest {
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        for word in line.split_inclusive(|letter| !is_part(letter)) {
+            let name = word.trim_end_matches(|letter| !is_part(letter));
+            inlined.push_str(values.get(name).copied().unwrap_or(name));
+            inlined.push_str(&word[name.len()..]);
+        }
+        inlined.push('\n');
+    }
+    inlined
+}
+
+/// The names and numbers of a line that is about nothing else.
+fn constants(line: &str) -> Vec<(&str, &str)> {
+    let sides = line
+        .strip_prefix("local ")
+        .and_then(|line| line.split_once(" = "));
+    let Some((names, numbers)) = sides else {
+        return Vec::new();
+    };
+    let pairs: Vec<_> = names.split(", ").zip(numbers.split(", ")).collect();
+    let is_constant = |(name, number): &(&str, &str)| {
+        let is_upper = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+        name.chars().all(is_upper) && number.parse::<f64>().is_ok()
+    };
+    if pairs.iter().all(is_constant) {
+        pairs
+    } else {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]

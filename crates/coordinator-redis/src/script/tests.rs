@@ -80,3 +80,15 @@ fn the_script_answers_as_the_rules_do() {
         }
     }
 }
+
+#[test]
+fn constants_are_numbers_before_the_server_sees_them() {
+    let code = "local A_B, C = 1, 0.9\nlocal x = A_B + C -- AB\nlocal INF = math.huge";
+    let inlined = with_constants_in_place(code);
+    assert_eq!(
+        inlined,
+        "\nlocal x = 1 + 0.9 -- AB\nlocal INF = math.huge\n"
+    );
+    let left = with_constants_in_place(EXCHANGE);
+    assert!(!left.contains("S_NOW") && !left.contains("C_LEVEL") && left.contains("INF"));
+}
