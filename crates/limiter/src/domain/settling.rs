@@ -45,7 +45,8 @@ impl Domain {
             self.limits.correct(&refunded, &debt, taken, now);
             self.correct_account(open.account, &open.charge, &charged);
         }
-        if bounded || charged != open.charge {
+        // What was kept for its debt is room again too.
+        if bounded || charged != open.charge || open.debt_max > 0 {
             self.touch();
         }
         Settled::Applied { refunded, debt }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use paceline_limiter::{
-    Binding, Charge, Domain, DomainSettings, LimitSource, Metric, Observation, Outcome,
-    ProviderRefusal, RefusalKind, Reservation, Settlement, Submission, Timestamp, WindowModel,
+    Binding, Charge, ChargeFormula, ChargeParts, Combine, Domain, DomainSettings, Event,
+    LimitSource, Memory, Metric, Observation, Outcome, ProviderRefusal, RefusalKind, Request,
+    Reservation, Settlement, Submission, Timestamp, WindowModel,
 };
 
 use crate::provider::at;
@@ -458,4 +459,40 @@ fn charges_that_nobody_can_pay_do_not_overflow_what_is_counted() {
     }
     let view = domain.snapshot(at(4 * SECOND)).limits[0];
     assert!(view.used >= 1_000, "what is under way may still count");
+}
+
+#[test]
+fn room_kept_for_a_debt_is_free_again_once_its_request_has_failed() {
+    let window = limit(1_000, MINUTE, WindowModel::FixedFromFirstUse);
+    let mut domain = Domain::new(settings(&[window]), at(0)).unwrap();
+    let formula = ChargeFormula {
+        combine: Combine::Max,
+        refunds: true,
+        ..ChargeFormula::CAUTIOUS
+    };
+    let memory = Memory {
+        limits: Vec::new(),
+        charge: Some(formula),
+    };
+    domain.recall(&memory, Duration::ZERO, at(0));
+    // Charged 400 at admission, and up to 800 in the end.
+    let sized = Request {
+        parts: Some(ChargeParts {
+            input: 400,
+            output_max: 400,
+        }),
+        ..request(1, tokens(1))
+    };
+    let Submission::Admitted(first) = domain.submit(sized, at(0)) else {
+        panic!("an empty window has room")
+    };
+    let second = domain.submit(sized, at(0));
+    assert!(matches!(second, Submission::Queued(_)), "{second:?}");
+    let mut events = Vec::new();
+    domain.poll(at(0), &mut events);
+    assert!(domain.next_wake() > Some(at(SECOND)), "{events:?}");
+    settle(&mut domain, &[first], Outcome::Failed, SECOND);
+    assert_eq!(domain.next_wake(), Some(at(SECOND)));
+    domain.poll(at(SECOND), &mut events);
+    assert!(matches!(events[..], [Event::Admitted { .. }]), "{events:?}");
 }
