@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::charge::Metric;
 use crate::formula::ChargeFormula;
+use crate::settings::WindowModel;
 use crate::time::Timestamp;
 
 /// How a limit is counted, as far as answers tell. Pieces are told apart from a bucket by
@@ -16,6 +17,19 @@ pub enum WindowKind {
     Fixed,
     /// Everything counts for one window.
     Sliding,
+}
+
+impl WindowKind {
+    /// The kind that a model is of; `None`: one that is safe under all kinds.
+    #[must_use]
+    pub const fn of(model: &WindowModel) -> Option<Self> {
+        match model {
+            WindowModel::Bucket { .. } | WindowModel::Quantised { .. } => Some(Self::Bucket),
+            WindowModel::Fixed { .. } | WindowModel::FixedFromFirstUse => Some(Self::Fixed),
+            WindowModel::Sliding => Some(Self::Sliding),
+            WindowModel::Unknown { .. } => None,
+        }
+    }
 }
 
 /// Why a belief changed last.

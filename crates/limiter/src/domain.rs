@@ -2,12 +2,14 @@
 
 mod admission;
 mod backfill;
+mod elsewhere;
 mod learning;
 mod merging;
 mod outlook;
 mod settling;
 
 use crate::charge::{Charge, Metric};
+use crate::elsewhere::News;
 use crate::formula::ChargeParts;
 use crate::gate::Gate;
 use crate::learning::charges::Charges;
@@ -21,6 +23,7 @@ use crate::snapshot::{Episode, LimitSource};
 use crate::time::{Timestamp, nanos};
 use crate::totals::Totals;
 use backfill::Plan;
+use elsewhere::Elsewhere;
 
 /// One pool of limits at a provider, with the queue in front of it.
 ///
@@ -59,6 +62,7 @@ pub struct Domain {
     /// A limit has become smaller: a waiter may have become too large.
     shrunk: bool,
     draining: bool,
+    elsewhere: Elsewhere,
 }
 
 impl Domain {
@@ -93,6 +97,7 @@ impl Domain {
             stale: false,
             shrunk: false,
             draining: false,
+            elsewhere: Elsewhere::default(),
             settings,
         };
         domain.end_probe_if_known();
@@ -176,7 +181,8 @@ impl Domain {
             .oldest()
             .map(|(_, taken_at)| self.lease_end(taken_at));
         let calm = self.gate.next_change();
-        [self.plan.wake(), self.deadline, lease, calm]
+        let held = self.elsewhere.held_until();
+        [self.plan.wake(), self.deadline, lease, calm, held]
             .into_iter()
             .flatten()
             .min()
@@ -201,6 +207,7 @@ impl Domain {
         });
         self.plan.clear();
         (self.stale, self.shrunk) = (true, true);
+        self.elsewhere.tell(News::Soon);
     }
 }
 

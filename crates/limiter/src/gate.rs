@@ -163,6 +163,23 @@ impl Gate {
         self.meter.add(charge, now);
     }
 
+    /// Whether anything that is left of earlier refusals bounds the pace.
+    pub(crate) fn is_throttled(&self) -> bool {
+        !self.throttles.is_empty()
+    }
+
+    /// Until when that holds up `charge`; `None`: it does not.
+    pub(crate) fn throttled_until(&self, charge: &Charge, now: u64) -> Option<u64> {
+        let throttles = self.throttles.iter();
+        let counting = throttles.filter(|throttle| throttle.counts(charge));
+        counting.filter_map(|throttle| throttle.opens_at(now)).max()
+    }
+
+    /// The bound on requests in flight.
+    pub(crate) fn in_flight_max(&self) -> Option<u32> {
+        self.slots.map(|(max, _)| max)
+    }
+
     pub(crate) fn probe_view(&self) -> Option<RampView> {
         self.probe.map(|ramp| ramp.view())
     }

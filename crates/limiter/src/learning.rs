@@ -17,6 +17,7 @@ mod phase;
 use std::time::Duration;
 
 use crate::belief::{Change, ChangeReason, LimitBelief, LimitMemory, WindowKind};
+use crate::elsewhere::Admission;
 use crate::limits::LimitState;
 use crate::settings::{Limit, WindowModel};
 use crate::settlement::ProviderRefusal;
@@ -67,6 +68,8 @@ pub(crate) struct Situation {
     pub(crate) charges_known: bool,
     /// A kind that another limit of the same pool is known to be of.
     pub(crate) sibling: Option<Kind>,
+    /// Who counts.
+    pub(crate) admission: Admission,
 }
 
 /// The request that an answer is about, where the answer counts it.
@@ -111,6 +114,11 @@ impl Learner {
     /// The sum of corrections so far.
     pub(crate) const fn corrected(&self) -> i64 {
         self.drift.corrected()
+    }
+
+    /// The sum of corrections is kept elsewhere, and is this.
+    pub(crate) const fn counts_corrections(&mut self, corrected: i64) {
+        self.drift.set_corrected(corrected);
     }
 
     /// The earliest and the latest end of the present window, where windows are fixed.
@@ -250,7 +258,18 @@ impl LimitState {
         }
         let spread = nanos(situation.guard);
         let own = own.filter(|_| kept);
-        let corrected = self.reconcile(answer, own, flight, spread);
+        let corrected = match situation.admission {
+            Admission::Alone => self.reconcile(answer, own, flight, (spread, now)),
+            // What others took since the last count was told is not known before the next.
+            Admission::Elsewhere => {
+                let counted = self.shared.get_or_insert_default();
+                counted.remember(answer, own);
+                false
+            }
+            // The answer counts what others take, and their parts are not counted here.
+            Admission::Part { .. } => false,
+        };
+        self.note_belief(&before, now);
         self.reserve = self
             .reserve_for_others(situation.debt, now)
             .min(self.reserve_max());
@@ -258,6 +277,35 @@ impl LimitState {
             costs: (before.amount, before.window) != (self.limit.amount, self.limit.window),
             room: corrected || before != self.limit,
         }
+    }
+
+    /// Amount and kind are believed from now on, unless they were before.
+    fn note_belief(&mut self, before: &Limit, now: u64) {
+        let kind = |limit: &Limit| WindowKind::of(&limit.model);
+        if before.amount != self.limit.amount || kind(before) != kind(&self.limit) {
+            self.since = now;
+        }
+    }
+
+    /// Takes up what others who share the limit have come to believe of it.
+    pub(crate) fn adopt_belief(
+        &mut self,
+        amount: u64,
+        kind: WindowKind,
+        situation: &Situation,
+        now: u64,
+    ) {
+        let kind = Kind::from(kind);
+        if self.learner.kind != Some(kind) {
+            let window = nanos(self.limit.window);
+            self.learner.kind = Some(kind);
+            self.learner.evidence = KindEvidence::recalled(kind, window);
+            self.learner.drift.restart();
+        }
+        let limit = self.believed_limit(amount, situation.guard, situation.charges_known);
+        self.adopt(limit, self.window.used(now), situation, now);
+        // It was found elsewhere: whatever is younger than that counts.
+        self.since = 0;
     }
 
     /// Whether the kind of window is to be found out.
@@ -363,14 +411,13 @@ impl LimitState {
     }
 
     /// Brings the level in line with what the provider counted; whether that made a difference.
-    fn reconcile(
+    pub(crate) fn reconcile(
         &mut self,
         answer: &Answer,
         own: Option<&Own>,
         flight: &Flight,
-        guard: u64,
+        (guard, now): (u64, u64),
     ) -> bool {
-        let now = answer.now;
         let opened = self.opened(now);
         if answer.sent < opened {
             return false;
@@ -394,17 +441,20 @@ impl LimitState {
         };
         let metric = self.limit.metric;
         let since = peak.sent.saturating_sub(blur_ns(guard));
-        let most = if own.is_some() && flight.knows_since(since) {
-            peak.used.saturating_add(flight.open_since(metric, since))
-        } else {
-            u64::MAX
+        let others = self.others_since(flight, since);
+        let most = match others {
+            Some(others) if own.is_some() && flight.knows_since(since) => {
+                let open = flight.open_since(metric, since);
+                peak.used.saturating_add(open).saturating_add(others)
+            }
+            _ => u64::MAX,
         };
         if self.window.is_log() {
             // What the provider has forgotten by then is kept here for one guard longer.
             let window = nanos(self.limit.window);
             let forgotten = peak.latest.saturating_add(guard).saturating_sub(window);
             let kept = self.window.taken_before(forgotten);
-            return self.reconcile_log(answer, most.saturating_add(kept));
+            return self.reconcile_log(answer, most.saturating_add(kept), now);
         }
         let sent = flight.sent_after(metric, newest.latest);
         let least = newest.used.saturating_add(sent);
@@ -437,6 +487,15 @@ impl LimitState {
         changed
     }
 
+    /// Units that others who share the limit took since; `None`: that is not known.
+    fn others_since(&self, flight: &Flight, since: u64) -> Option<u64> {
+        let Some(counted) = &self.shared else {
+            return Some(0);
+        };
+        let taken = counted.taken_since(since)?;
+        Some(taken.saturating_sub(flight.sent_after(self.limit.metric, since)))
+    }
+
     /// The provider counts less than was thought: requests may have ended there of which it is not
     /// known here. Their refunds must not count twice.
     fn shows_refunds(&mut self, units: u64, spread: u64, now: u64) {
@@ -448,8 +507,7 @@ impl LimitState {
 
     /// The same where everything counts for one window: what expires of it is not told, so that only
     /// what must be true, and what is far from being true, can be relied on.
-    fn reconcile_log(&mut self, answer: &Answer, most: u64) -> bool {
-        let now = answer.now;
+    fn reconcile_log(&mut self, answer: &Answer, most: u64, now: u64) -> bool {
         let before = self.window.used(now);
         self.window.reconcile(answer.used, answer.sent, now);
         let raised = self.window.used(now);

@@ -15,6 +15,7 @@ mod charge;
 mod course;
 mod cut;
 mod domain;
+mod elsewhere;
 mod episode;
 mod formula;
 mod gate;
@@ -39,6 +40,7 @@ pub use belief::{
 };
 pub use charge::{Charge, Metric};
 pub use domain::Domain;
+pub use elsewhere::{Admission, Bounds, Closing, Granted, Level, News, Offer, Step, Terms, Told};
 pub use formula::{ActualTokens, ChargeFormula, ChargeParts, Combine};
 pub use request::{
     Binding, Event, Outlook, Refusal, Request, Reservation, ReservationId, Submission, TenantId,

@@ -1,13 +1,17 @@
 //! Every limit of a domain, decided at once.
 
+mod part;
+
 use crate::charge::{Charge, METRICS, Metric};
 use crate::learning::Learner;
 use crate::learning::answer::Mark;
+use crate::limits::part::WHOLE_PPM;
 use crate::request::{Binding, Refusal};
 use crate::settings::Limit;
 use crate::snapshot::{LimitSource, LimitView};
 use crate::time::{Timestamp, nanos};
 use crate::window::Window;
+pub(crate) use part::Counted;
 
 /// Rounds of mutual postponement between limits before a plan settles for its latest time.
 const PLAN_ROUNDS_MAX: usize = 64;
@@ -34,6 +38,12 @@ pub(crate) struct LimitState {
     pub(crate) early: (u64, u64),
     /// Changes when what is counted is no longer comparable with what was. Never 0.
     pub(crate) generation: u64,
+    /// When amount and kind came to be believed.
+    pub(crate) since: u64,
+    /// What is known of the count that is kept elsewhere, where one is.
+    pub(crate) shared: Option<Box<Counted>>,
+    /// The part of the limit that the window counts.
+    part_ppm: u32,
     /// The first reservation that was counted here.
     since_serial: u64,
     /// Nanoseconds of window per unit, with [`SCALE_BITS`] fraction bits.
@@ -49,9 +59,18 @@ pub(crate) struct Taken {
 
 impl LimitState {
     pub(crate) fn new(limit: Limit, source: LimitSource, since_serial: u64, now: u64) -> Self {
+        Self::of_part(limit, source, since_serial, (WHOLE_PPM, now))
+    }
+
+    fn of_part(
+        limit: Limit,
+        source: LimitSource,
+        since_serial: u64,
+        (part_ppm, now): (u32, u64),
+    ) -> Self {
         let scale =
             (u128::from(nanos(limit.window)) << SCALE_BITS) / u128::from(limit.amount).max(1);
-        let window = Window::new(&limit, now);
+        let window = Window::new(&limit.part(part_ppm), now);
         Self {
             limit,
             source,
@@ -62,6 +81,9 @@ impl LimitState {
             debts: 0,
             early: (0, 0),
             generation: 1,
+            since: now,
+            shared: None,
+            part_ppm,
             since_serial,
             scale,
         }
@@ -69,7 +91,8 @@ impl LimitState {
 
     /// The same limit with other numbers; what is used stays used.
     pub(crate) fn resize(&mut self, limit: Limit, next_serial: u64, now: u64) {
-        let mut resized = Self::new(limit, self.source, self.since_serial, now);
+        let serial = self.since_serial;
+        let mut resized = Self::of_part(limit, self.source, serial, (self.part_ppm, now));
         let used = self.window.used(now);
         resized.generation = self.generation;
         if !resized.window.inherit(&mut self.window, now) {
@@ -82,7 +105,8 @@ impl LimitState {
 
     /// A limit that is counted in another way, with `level` units used.
     pub(crate) fn recast(&mut self, limit: Limit, level: u64, next_serial: u64, now: u64) {
-        let mut recast = Self::new(limit, self.source, next_serial, now);
+        let level = self.part_of(level);
+        let mut recast = Self::of_part(limit, self.source, next_serial, (self.part_ppm, now));
         recast.generation = self.generation.wrapping_add(1).max(1);
         let phase = self.learner.window_end(now);
         let keeps_log = recast.window.is_log() && self.window.is_log();
@@ -100,12 +124,14 @@ impl LimitState {
         other.reserve = self.reserve;
         other.debts = self.debts;
         other.early = self.early;
+        other.since = self.since;
+        other.shared = self.shared.take();
         other.learner = std::mem::take(&mut self.learner);
         *self = other;
     }
 
     /// What a request that is about to be counted leaves to be compared with its answer.
-    fn mark(&self, now: u64) -> Mark {
+    pub(crate) fn mark(&self, now: u64) -> Mark {
         Mark {
             generation: self.generation,
             used: self.window.used(now),
@@ -114,17 +140,27 @@ impl LimitState {
     }
 
     /// What is left of a refund after what the provider's count has shown of it before.
-    fn not_refunded_yet(&mut self, refund: u64, now: u64) -> u64 {
+    pub(crate) fn not_refunded_yet(&mut self, refund: u64, now: u64) -> u64 {
         let (units, until) = &mut self.early;
         let shown = if now <= *until { refund.min(*units) } else { 0 };
         *units -= shown;
         refund - shown
     }
 
+    fn put_right(&mut self, refund: u64, debt: u64, taken: Taken, now: u64) {
+        if refund > 0 {
+            self.window.refund(refund, taken.at, now);
+        }
+        if debt > 0 {
+            self.window.take(debt, now);
+        }
+    }
+
     /// What must have room for `units` to go: others may be faster, and what is in flight may be
     /// charged more in the end.
     fn padded(&self, units: u64) -> u64 {
-        let most = self.limit.amount.max(units);
+        let units = self.at_most_the_part(units);
+        let most = self.part_of(self.limit.amount).max(units);
         let kept = self.reserve.saturating_add(self.debts);
         units.saturating_add(kept).min(most)
     }
@@ -243,29 +279,28 @@ impl Limits {
 
     /// Corrects what was taken: `refund` was not charged, `debt` was charged on top.
     pub(crate) fn correct(&mut self, refund: &Charge, debt: &Charge, taken: Taken, now: u64) {
-        for state in self
-            .states
-            .iter_mut()
-            .filter(|state| state.since_serial <= taken.serial)
-        {
-            let (refund, debt) = (state.units(refund), state.units(debt));
-            let refund = state.not_refunded_yet(refund, now);
-            if refund > 0 {
-                state.window.refund(refund, taken.at, now);
-            }
-            if debt > 0 {
-                state.window.take(debt, now);
-            }
+        for state in self.counting(taken) {
+            let refund = state.not_refunded_yet(state.units(refund), now);
+            state.put_right(refund, state.units(debt), taken, now);
         }
+    }
+
+    /// The same of a refund that no count of the provider has shown before.
+    pub(crate) fn put_right(&mut self, refund: &Charge, debt: &Charge, taken: Taken, now: u64) {
+        for state in self.counting(taken) {
+            state.put_right(state.units(refund), state.units(debt), taken, now);
+        }
+    }
+
+    /// The limits that counted what was taken then.
+    fn counting(&mut self, taken: Taken) -> impl Iterator<Item = &mut LimitState> {
+        let states = self.states.iter_mut();
+        states.filter(move |state| state.since_serial <= taken.serial)
     }
 
     /// What was taken never reached the provider.
     pub(crate) fn undo(&mut self, charge: &Charge, taken: Taken, now: u64) {
-        for state in self
-            .states
-            .iter_mut()
-            .filter(|state| state.since_serial <= taken.serial)
-        {
+        for state in self.counting(taken) {
             let units = state.units(charge);
             if units > 0 {
                 state.window.undo(units, taken.at, now);

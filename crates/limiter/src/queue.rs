@@ -58,6 +58,11 @@ impl Waiter {
         Load::of(&self.charge, self.cost)
     }
 
+    /// The place of the tenant.
+    pub(crate) const fn owner(&self) -> u32 {
+        self.tenant
+    }
+
     fn links_mut(&mut self, thread: Thread) -> &mut Links {
         match thread {
             Thread::Tenant => &mut self.tenant_links,
@@ -457,6 +462,18 @@ impl Queue {
                     .is_some_and(|after| self.waiters.at(after).is_some())
             });
         }
+    }
+
+    /// Whose request somebody's is, and what that tenant weighs.
+    pub(crate) fn owner_of(&self, waiter: &Waiter) -> Option<(TenantId, u32)> {
+        let tenant = self.tenants.at(waiter.tenant)?;
+        Some((tenant.id, tenant.weight))
+    }
+
+    /// All that waits of a tenant in a tier.
+    pub(crate) fn load_of(&self, owner: u32, tier: usize) -> Load {
+        let flow = (self.tenants.at(owner)).and_then(|tenant| tenant.flows.get(tier));
+        flow.map_or(Load::default(), |flow| flow.load)
     }
 
     pub(crate) fn key_at(&self, slot: u32) -> Option<Key> {

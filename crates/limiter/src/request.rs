@@ -20,6 +20,14 @@ pub struct WaiterId(pub(crate) Key);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReservationId(pub(crate) Key);
 
+impl WaiterId {
+    /// A number that no other waiter of the domain has or will have.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0.serial
+    }
+}
+
 impl fmt::Display for WaiterId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.0.serial)

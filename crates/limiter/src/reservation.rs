@@ -19,6 +19,8 @@ pub(crate) struct Open {
     pub(crate) parts: Option<ChargeParts>,
     /// Tokens that it may be charged on top once it has ended.
     pub(crate) debt_max: u64,
+    /// The number that it waited under, which it has where it was let in elsewhere.
+    pub(crate) ticket: Option<u64>,
 }
 
 #[derive(Debug)]

@@ -143,6 +143,37 @@ impl Window {
         }
     }
 
+    /// Counts exactly `used` units as used at `now`.
+    pub(crate) fn set_to(&mut self, used: u64, now: u64) {
+        let before = self.used(now);
+        if used > before {
+            self.raise_by(used - before, now);
+        } else {
+            self.lower_by(before - used, now);
+        }
+    }
+
+    /// Counts only `part` (a numerator and a denominator) of what is counted.
+    pub(crate) fn scale(&mut self, part: (u64, u64)) {
+        match self {
+            Self::Bucket(bucket) => bucket.scale(part),
+            Self::Fixed(fixed) => fixed.scale(part),
+            Self::Sliding(sliding) => sliding.scale(part),
+            Self::Unknown(bucket, sliding) => {
+                bucket.scale(part);
+                sliding.scale(part);
+            }
+        }
+    }
+
+    /// The end of the present window where windows follow each other.
+    pub(crate) fn anchored_end(&self, now: u64) -> Option<u64> {
+        match self {
+            Self::Fixed(fixed) => fixed.anchored_end(now),
+            Self::Bucket(_) | Self::Sliding(_) | Self::Unknown(..) => None,
+        }
+    }
+
     /// Units that were taken before `time` and still count.
     pub(crate) fn taken_before(&self, time: u64) -> u64 {
         match self {

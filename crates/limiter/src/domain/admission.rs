@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::Domain;
-use crate::charge::Charge;
+use crate::charge::{Charge, METRICS};
+use crate::elsewhere::News;
 use crate::formula::ChargeParts;
 use crate::gate::Passage;
+use crate::learning::answer::Mark;
 use crate::queue::{Account, Arrival};
 use crate::request::{
     Event, Refusal, Request, Reservation, ReservationId, Submission, Ticket, WaiterId,
@@ -16,6 +18,28 @@ use crate::time::Timestamp;
 
 /// When to try again where nothing better is known.
 const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(1);
+
+/// A request that is to be sent now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arriving {
+    pub(super) charge: Charge,
+    pub(super) parts: Option<ChargeParts>,
+    /// Whose virtual time pays for it.
+    pub(super) account: Option<Account>,
+    /// The number that it waited under.
+    pub(super) ticket: Option<u64>,
+}
+
+impl Arriving {
+    pub(super) const fn new(charge: Charge, parts: Option<ChargeParts>) -> Self {
+        Self {
+            charge,
+            parts,
+            account: None,
+            ticket: None,
+        }
+    }
+}
 
 impl Domain {
     /// Admits a request at once, queues it, or refuses it.
@@ -40,8 +64,9 @@ impl Domain {
                 retry_after: RETRY_AFTER_UNKNOWN,
             });
         }
-        if self.queue.is_empty() && self.passes(&request.charge, now) {
-            let taken = self.take(request.charge, request.parts, None, now);
+        let decides = self.elsewhere.decides_here();
+        if decides && self.queue.is_empty() && self.passes(&request.charge, now) {
+            let taken = self.take(Arriving::new(request.charge, request.parts), now);
             return Submission::Admitted(taken);
         }
         if let Some(refusal) = self.limits.too_large(&request.charge) {
@@ -120,6 +145,7 @@ impl Domain {
         }
         self.queue.bind(key, outlook.binding);
         self.deadline = self.queue.first_deadline();
+        self.elsewhere.asked(self.limits.cost(&request.charge));
         Submission::Queued(Ticket {
             id: WaiterId(key),
             outlook,
@@ -129,6 +155,9 @@ impl Domain {
     /// Admits a waiter that has just come, if its turn has come too or if it uses what the head
     /// cannot. The others are left to the next poll.
     fn admit_arrival(&mut self, key: Key, charge: &Charge, now: u64) -> Option<Reservation> {
+        if !self.elsewhere.decides_here() {
+            return None;
+        }
         if self.queue.head() == Some(key) {
             if self.passes(charge, now) {
                 let reservation = self.admit(key, now);
@@ -168,6 +197,7 @@ impl Domain {
         if self.expire_waiters(now, true, events) {
             self.admit_all(now, events);
         }
+        self.elsewhere.let_go(now);
         self.stale = false;
         self.deadline = self.queue.first_deadline();
     }
@@ -186,7 +216,7 @@ impl Domain {
     }
 
     fn admit_all(&mut self, now: u64, events: &mut Vec<Event>) {
-        loop {
+        while self.elsewhere.decides_here() {
             while let Some(key) = self.queue.head() {
                 let Some(charge) = self.queue.get(key).map(|waiter| waiter.charge) else {
                     break;
@@ -226,17 +256,34 @@ impl Domain {
 
     fn admit(&mut self, key: Key, now: u64) -> Option<Reservation> {
         let (waiter, account) = self.queue.serve(key, now)?;
-        Some(self.take(waiter.charge, waiter.parts, Some(account), now))
+        let arriving = Arriving {
+            account: Some(account),
+            ticket: self.elsewhere.ticket(key.serial),
+            ..Arriving::new(waiter.charge, waiter.parts)
+        };
+        Some(self.take(arriving, now))
     }
 
-    pub(super) fn take(
+    /// Counts a request as sent.
+    pub(super) fn take(&mut self, arriving: Arriving, now: u64) -> Reservation {
+        self.limits.take(&arriving.charge, now);
+        let marks = self.learning.then(|| self.limits.marks(now)).flatten();
+        self.open(arriving, marks, now)
+    }
+
+    /// Opens a reservation for a request that is counted already.
+    pub(super) fn open(
         &mut self,
-        charge: Charge,
-        parts: Option<ChargeParts>,
-        account: Option<Account>,
+        arriving: Arriving,
+        marks: Option<Box<[Mark; METRICS]>>,
         now: u64,
     ) -> Reservation {
-        self.limits.take(&charge, now);
+        let Arriving {
+            charge,
+            parts,
+            account,
+            ticket,
+        } = arriving;
         self.gate.launch(&charge, &self.limits, now);
         self.totals.open(charge);
         let debt_max = self.debt_max(&charge, parts.as_ref());
@@ -248,13 +295,10 @@ impl Domain {
             charge,
             taken_at: now,
             account,
-            marks: if self.learning {
-                self.limits.marks(now)
-            } else {
-                None
-            },
+            marks,
             parts,
             debt_max,
+            ticket,
         });
         if self.learning {
             self.flight.send(key.serial, charge, now);
@@ -315,6 +359,7 @@ impl Domain {
             self.totals.cancelled += 1;
             self.plan.clear();
             self.touch();
+            self.elsewhere.tell(News::Soon);
         }
         found
     }

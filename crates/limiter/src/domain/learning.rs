@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Domain;
 use crate::belief::{ChargeBelief, Memory};
 use crate::charge::{Charge, Metric};
+use crate::elsewhere::News;
 use crate::formula::{ChargeFormula, ChargeParts, Combine};
 use crate::learning::answer::Answer;
 use crate::learning::charges::{Charges, Count};
@@ -66,6 +67,7 @@ impl Domain {
             self.plan.clear();
         }
         self.touch();
+        self.elsewhere.tell(News::Soon);
     }
 
     /// Which limit an answer is about; it is made if it was not known.
@@ -122,7 +124,7 @@ impl Domain {
         Some((self.limits.states.len() - 1, true))
     }
 
-    fn situation(&self, metric: Metric) -> Situation {
+    pub(super) fn situation(&self, metric: Metric) -> Situation {
         Situation {
             outstanding: self.outstanding(metric),
             next_serial: self.reservations.next_serial(),
@@ -130,6 +132,7 @@ impl Domain {
             debt: self.debt_expected(metric),
             charges_known: metric != Metric::Tokens || self.charges.is_settled(),
             sibling: self.kind_of_siblings(metric),
+            admission: self.elsewhere.admission(),
         }
     }
 
@@ -313,6 +316,7 @@ impl Domain {
         }
         self.gate.refused(&refusal, explained, &self.limits, at);
         self.touch();
+        self.elsewhere.tell(News::Now);
     }
 
     /// Takes in what a refusal tells of levels; whether it is explained by what it taught, so that

@@ -1,6 +1,7 @@
 //! When two domains turn out to stand for one pool of limits: one goes on with what the other has.
 
 use super::Domain;
+use super::admission::Arriving;
 use crate::charge::Charge;
 use crate::formula::ChargeParts;
 use crate::request::{Reservation, ReservationId};
@@ -31,7 +32,8 @@ impl Domain {
         now: Timestamp,
     ) -> Reservation {
         let now = self.advance(now);
-        let reservation = self.take(charge, parts, None, now);
+        let reservation = self.take(Arriving::new(charge, parts), now);
+        self.tell_taken(&charge);
         self.plan.clear();
         self.touch();
         reservation

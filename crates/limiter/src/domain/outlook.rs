@@ -37,8 +37,10 @@ impl Domain {
                 });
             }
         };
+        let ahead = &self.elsewhere.with_others(ahead);
         let start = if ahead.count == 0 {
-            self.limits.earliest(&waiter.charge, held.at)
+            let from = held.at.max(self.elsewhere.not_before());
+            self.limits.earliest(&waiter.charge, from)
         } else {
             let units = |metric: crate::Metric| ahead.units[metric.index()];
             self.limits.estimate(units, &waiter.charge, held.at)

@@ -37,12 +37,19 @@ impl Domain {
         let debt = charged.saturating_sub(open.charge);
         self.totals.close(open.charge, refunded, debt);
         self.flight.answered(id.0.serial);
+        let taken = Taken {
+            serial: id.0.serial,
+            at: open.taken_at,
+        };
+        if self.elsewhere.decides_here() {
+            if charged != open.charge {
+                self.limits.correct(&refunded, &debt, taken, now);
+            }
+            self.tell_closed(&open, Some(charged), taken);
+        } else {
+            self.close_elsewhere(&open, (refunded, debt), taken, now);
+        }
         if charged != open.charge {
-            let taken = Taken {
-                serial: id.0.serial,
-                at: open.taken_at,
-            };
-            self.limits.correct(&refunded, &debt, taken, now);
             self.correct_account(open.account, &open.charge, &charged);
         }
         // What was kept for its debt is room again too.
@@ -71,6 +78,7 @@ impl Domain {
             at: open.taken_at,
         };
         self.limits.undo(&open.charge, taken, now);
+        self.tell_closed(&open, None, taken);
         self.correct_account(open.account, &open.charge, &Charge::ZERO);
         self.touch();
         Settled::Applied {
@@ -135,6 +143,11 @@ impl Domain {
                 self.totals.expired_reservations += 1;
                 self.expect_debts(self.debts_max.saturating_sub(open.debt_max));
                 self.totals.close(open.charge, Charge::ZERO, Charge::ZERO);
+                let taken = Taken {
+                    serial: key.serial,
+                    at: open.taken_at,
+                };
+                self.tell_closed(&open, Some(open.charge), taken);
             }
         }
     }

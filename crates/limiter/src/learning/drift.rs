@@ -86,6 +86,11 @@ impl Drift {
         self.corrected
     }
 
+    /// The sum of corrections, of which others make some.
+    pub(crate) const fn set_corrected(&mut self, corrected: i64) {
+        self.corrected = corrected;
+    }
+
     /// Takes in what the provider counted; by how much it is ahead of our count, as far as requests
     /// have not overtaken each other. `mark` is what we counted right after the same request, if that is
     /// comparable.

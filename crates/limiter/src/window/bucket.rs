@@ -202,6 +202,17 @@ impl Bucket {
         }
     }
 
+    pub(crate) fn scale(&mut self, (part, whole): (u64, u64)) {
+        let whole = i128::from(whole.max(1));
+        let scaled = |level: i128| (level / whole).saturating_mul(i128::from(part));
+        if self.level > 0 {
+            self.level = scaled(self.level).min(LEVEL_MAX);
+        }
+        for (_, low) in &mut self.low_points {
+            *low = scaled(*low);
+        }
+    }
+
     /// When a level of `level` at `from` has sunk to `target`; rounds up.
     fn sunk(&self, level: i128, target: i128, from: u64) -> Option<u64> {
         let excess = level.saturating_sub(target);

@@ -186,6 +186,16 @@ impl Fixed {
         }
     }
 
+    pub(crate) fn scale(&mut self, (part, whole): (u64, u64)) {
+        let scaled = u128::from(self.current.used) * u128::from(part) / u128::from(whole.max(1));
+        self.current.used = u64::try_from(scaled).unwrap_or(u64::MAX);
+    }
+
+    pub(crate) fn anchored_end(&self, now: u64) -> Option<u64> {
+        let span = self.span_at(now).filter(|_| self.anchored)?;
+        Some(span.end)
+    }
+
     /// When the window that is open at `now` opened; `now` if none is.
     pub(crate) fn opened(&self, now: u64) -> u64 {
         if now < self.current.end {

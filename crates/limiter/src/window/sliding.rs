@@ -142,6 +142,15 @@ impl Sliding {
         self.sum = self.granules.iter().map(|granule| granule.units).sum();
     }
 
+    pub(crate) fn scale(&mut self, (part, whole): (u64, u64)) {
+        for granule in self.granules.iter_mut().chain(&mut self.expired) {
+            // No more than a window's charges of 64 bits each are ever in a sum.
+            let scaled = granule.units.saturating_mul(u128::from(part));
+            granule.units = scaled / u128::from(whole.max(1));
+        }
+        self.sum = self.granules.iter().map(|granule| granule.units).sum();
+    }
+
     /// Units that were taken before `time` and still count.
     pub(crate) fn taken_before(&self, time: u64) -> u64 {
         let older = self
