@@ -1,6 +1,7 @@
 //! `paceline check`: whether the configuration is sound and the upstream answers.
 
 pub(crate) mod limits;
+mod store;
 
 use clap::Args;
 use paceline_config::{Loaded, Settings};
@@ -45,6 +46,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     terminal.line(&format!("configuration is valid: {source}"))?;
     let mut lines = notices(&loaded);
     lines.extend(limits::table(&loaded.settings));
+    lines.extend(loaded.settings.store.iter().flat_map(store::table));
     if args.verbose {
         lines.extend(origins(&loaded));
     }

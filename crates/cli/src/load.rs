@@ -1,10 +1,11 @@
 //! Options that change settings, and loading the settings with them.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use paceline_config::{Loaded, Origin, Overrides, Problems, Settings};
+use paceline_config::{Loaded, Origin, Overrides, Problems, Secret, Settings};
 
 use crate::exit::{self, Failure};
 use crate::figures::counted;
@@ -34,6 +35,14 @@ pub(crate) struct SettingsArgs {
         help = "Address of the provider with its version path [default: https://api.openai.com/v1]"
     )]
     pub(crate) upstream: Option<String>,
+    // Not a doc comment, in which the address would have to be marked up.
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = secret,
+        help = "Redis or Valkey by which several gateways share one quota, as in redis://10.0.0.5:6379"
+    )]
+    pub(crate) redis: Option<Secret>,
     /// Bundle of settings for a purpose: production or development
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
@@ -66,6 +75,12 @@ impl Format {
     }
 }
 
+/// Takes a value that may be secret, so that showing the options does not show it.
+#[expect(clippy::unnecessary_wraps, reason = "the form that clap asks for")]
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
+}
+
 impl SettingsArgs {
     /// Loads the settings from the file, this environment and the options.
     pub(crate) fn load(&self, environment: BTreeMap<String, String>) -> Result<Loaded, Problems> {
@@ -76,6 +91,7 @@ impl SettingsArgs {
         let overrides = Overrides {
             listen: self.listen.clone(),
             upstream: self.upstream.clone(),
+            redis: self.redis.clone(),
             preset: self.preset.clone(),
             log_level: self.log_level.clone(),
             state_dir: self.state_dir.clone(),
@@ -117,6 +133,7 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::FromArgMatches;
 
     #[test]
     fn the_log_format_of_the_command_line_is_told_from_a_variable() {
@@ -132,5 +149,18 @@ mod tests {
             loaded.provenance["log.format"],
             Origin::Option("--log-format")
         );
+    }
+
+    #[test]
+    fn the_options_do_not_show_the_password_of_the_store() {
+        let url = "redis://app:canary@h";
+        let command = SettingsArgs::augment_args(clap::Command::new("serve"));
+        let matches = command.get_matches_from(["serve", "--redis", url]);
+        let args = SettingsArgs::from_arg_matches(&matches).unwrap();
+        assert!(!format!("{args:?}").contains("canary"), "{args:?}");
+        let environment = [("HOME".to_owned(), "/home/ada".to_owned())];
+        let loaded = args.load(environment.into()).unwrap();
+        assert_eq!(loaded.settings.store.unwrap().url.expose(), url);
+        assert_eq!(loaded.provenance["store.url"], Origin::Option("--redis"));
     }
 }

@@ -8,7 +8,7 @@ mod signals;
 use std::sync::Arc;
 
 use clap::Args;
-use paceline_config::{Loaded, LogFormat, Secret, Settings};
+use paceline_config::{Loaded, LogFormat, Secret, Settings, Store};
 use paceline_gateway::{Gateway, StartError, admin_token};
 use paceline_telemetry::{Metrics, init_logs};
 
@@ -27,6 +27,7 @@ Examples:
       Listens on 127.0.0.1:4100, forwards to OpenAI with each caller's own key, learns every limit.
   paceline serve --upstream http://127.0.0.1:8000/v1 --listen 127.0.0.1:4200
   paceline serve --config paceline.toml --preset production
+  paceline serve --redis redis://10.0.0.5:6379      shares its quota with others that do the same
 
 Signals:
   SIGHUP            read the configuration again; a bad one is logged and changes nothing
@@ -111,6 +112,7 @@ fn announce(settings: &Settings, gateway: &Gateway) -> Result<(), Failure> {
         address = %gateway.address(),
         admin = settings.admin.enabled.then(|| tracing::field::display(admin)),
         upstream = %settings.upstream.base_url,
+        store = settings.store.as_ref().map(Store::address),
         "listening"
     );
     Ok(())

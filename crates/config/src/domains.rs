@@ -38,6 +38,8 @@ pub struct DomainRule {
     pub penalty_tokens: u64,
     /// Requests in flight at once while no limit is known yet.
     pub probe_concurrency: u32,
+    /// What this instance may use while the store that gateways share is away.
+    pub when_store_is_away: WhenStoreIsAway,
 }
 
 impl DomainRule {
@@ -140,6 +142,18 @@ pub enum ChargeRule {
     Max,
     /// Estimated input and output allowance together.
     Sum,
+}
+
+/// What an instance may use while the store that gateways share is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenStoreIsAway {
+    /// Its last part of the quota, a tenth of it kept back.
+    Share,
+    /// The whole quota, as if it were alone.
+    Open,
+    /// Nothing: requests wait until the store is back.
+    Closed,
 }
 
 /// What happens to a reservation when the true usage becomes known.

@@ -53,13 +53,16 @@ mod server;
 mod settings;
 mod shape;
 mod sources;
+mod store;
 mod template;
 mod tenants;
 mod upstream;
 mod verify;
 
 pub use admin::Admin;
-pub use domains::{ChargeRule, DomainRule, LimitRule, Metric, SettleRule, WindowKind};
+pub use domains::{
+    ChargeRule, DomainRule, LimitRule, Metric, SettleRule, WhenStoreIsAway, WindowKind,
+};
 pub use estimator::EstimatorKind;
 pub use log::{Log, LogFormat};
 pub use origin::Origin;
@@ -73,6 +76,7 @@ pub use secret::Secret;
 pub use server::Server;
 pub use settings::Settings;
 pub use sources::{Loaded, Overrides, SourceFile, Sources};
+pub use store::Store;
 pub use template::template;
 pub use tenants::Tenant;
 pub use upstream::{KeyUse, Upstream};

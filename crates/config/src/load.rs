@@ -16,8 +16,8 @@ use crate::settings::RawSettings;
 use crate::shape::Shape;
 use crate::upstream::API_KEY;
 use crate::verify::Verifier;
-use crate::{Loaded, Origin, Overrides, Problems, Settings, SourceFile, Sources};
-use crate::{document, environment};
+use crate::{Loaded, Origin, Overrides, Problems, Secret, Settings, SourceFile, Sources};
+use crate::{document, environment, store};
 
 impl Settings {
     /// Makes settings from all sources.
@@ -197,6 +197,7 @@ fn from_value(value: Value, origin: &Origin) -> Node {
 /// What the command line asks for.
 fn options(overrides: &Overrides, shape: &Shape, report: &mut Report) -> Node {
     let mut tree = Node::table(Origin::Default);
+    let redis = overrides.redis.as_ref().map(Secret::expose);
     for (option, path, text) in [
         ("--listen", "server.listen", overrides.listen.as_deref()),
         (
@@ -204,6 +205,7 @@ fn options(overrides: &Overrides, shape: &Shape, report: &mut Report) -> Node {
             "upstream.base_url",
             overrides.upstream.as_deref(),
         ),
+        ("--redis", store::URL, redis),
         ("--preset", "preset", overrides.preset.as_deref()),
         ("--log-level", "log.level", overrides.log_level.as_deref()),
         (

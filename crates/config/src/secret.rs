@@ -49,17 +49,26 @@ pub(crate) enum RawSecret {
 }
 
 impl RawSecret {
-    /// Fetches the secret of the setting at `path` and checks that it can be sent in a header.
+    /// Whether the value itself was written, and not where to find it.
+    pub(crate) fn is_literal(&self) -> bool {
+        matches!(self, Self::Literal(_))
+    }
+
+    /// Fetches the secret of the setting at `path`, checks that it can be sent in a header, and
+    /// points it out where it is written in the file.
     pub(crate) fn check(self, path: &str, checker: &mut Checker<'_>) -> Option<Secret> {
+        if self.is_literal() && matches!(checker.origin(path), Origin::File { .. }) {
+            let what = "is written in the file itself; \
+                        { env = \"NAME\" } or { file = \"PATH\" } keeps it out";
+            checker.notice(path, what);
+        }
+        self.fetch(path, checker)
+    }
+
+    /// Fetches the secret of the setting at `path` and checks that it can be sent in a header.
+    pub(crate) fn fetch(self, path: &str, checker: &mut Checker<'_>) -> Option<Secret> {
         let text = match self {
-            Self::Literal(secret) => {
-                if matches!(checker.origin(path), Origin::File { .. }) {
-                    let what = "is written in the file itself; \
-                                { env = \"NAME\" } or { file = \"PATH\" } keeps it out";
-                    checker.notice(path, what);
-                }
-                secret.0
-            }
+            Self::Literal(secret) => secret.0,
             Self::Variable(name) => {
                 let Some(text) = checker.variable(&name) else {
                     let what = format!("the environment variable {name} is missing or empty");

@@ -14,9 +14,12 @@ use crate::preset::Preset;
 use crate::queue::RawQueue;
 use crate::retry::RawRetry;
 use crate::server::RawServer;
+use crate::store::RawStore;
 use crate::tenants::{self, RawTenant};
 use crate::upstream::RawUpstream;
-use crate::{Admin, DomainRule, EstimatorKind, Log, Queue, Retry, Server, Tenant, Tier, Upstream};
+use crate::{
+    Admin, DomainRule, EstimatorKind, Log, Queue, Retry, Server, Store, Tenant, Tier, Upstream,
+};
 
 /// Everything that can be set, checked and complete: nothing in here needs another look.
 #[derive(Clone, Debug)]
@@ -37,6 +40,9 @@ pub struct Settings {
     pub domains: Vec<DomainRule>,
     /// The pool of models that no other takes.
     pub default_domain: DomainRule,
+    /// Where gateways that share one quota keep what is used of it; `None` means that this process
+    /// has the quota for itself.
+    pub store: Option<Store>,
     /// How tokens are estimated before they are known.
     pub estimator: EstimatorKind,
     /// Output tokens assumed for a request that names no maximum while nothing better is known.
@@ -82,6 +88,7 @@ pub(crate) struct RawSettings {
     tenants: BTreeMap<String, RawTenant>,
     limits: RawLimits,
     domains: Vec<RawDomain>,
+    store: RawStore,
     estimator: RawEstimator,
     log: RawLog,
 }
@@ -97,6 +104,7 @@ impl RawSettings {
         let queue = self.queue.check(checker);
         let tenants = tenants::check(self.tenants, checker);
         let (default_domain, domains) = domains::check(self.limits, self.domains, checker);
+        let store = self.store.check(checker);
         let log = self.log.check(checker);
         Some(Settings {
             server,
@@ -107,6 +115,7 @@ impl RawSettings {
             tenants,
             domains,
             default_domain,
+            store,
             estimator: self.estimator.kind,
             default_output_tokens: self.estimator.default_output_tokens,
             grounded_margin_percent: self.estimator.grounded_margin_percent,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::{Notice, Origin, Settings};
+use crate::{Notice, Origin, Secret, Settings};
 
 /// Everything that settings are made from. Has no `Debug`: the environment holds keys.
 #[derive(Clone)]
@@ -40,6 +40,8 @@ pub struct Overrides {
     pub listen: Option<String>,
     /// `--upstream URL`.
     pub upstream: Option<String>,
+    /// `--redis URL`.
+    pub redis: Option<Secret>,
     /// `--preset NAME`.
     pub preset: Option<String>,
     /// `--log-level LEVEL`.

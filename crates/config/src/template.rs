@@ -7,13 +7,14 @@ use crate::node::join;
 use crate::shape::{Form, Shape};
 
 /// The sections in the order of the file: what is changed most comes first.
-pub(crate) const SECTIONS: [&str; 10] = [
+pub(crate) const SECTIONS: [&str; 11] = [
     "server",
     "upstream",
     "limits",
     "domains",
     "queue",
     "tenants",
+    "store",
     "retry",
     "estimator",
     "admin",

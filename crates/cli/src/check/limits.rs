@@ -1,6 +1,6 @@
 //! The limits that settings ask for, in words.
 
-use paceline_config::{DomainRule, LimitRule, Settings, WindowKind};
+use paceline_config::{DomainRule, LimitRule, Settings, WhenStoreIsAway, WindowKind};
 
 use crate::figures::{grouped, per, span};
 use crate::table::{Side, Table};
@@ -52,6 +52,12 @@ pub(super) fn table(settings: &Settings) -> Vec<String> {
             rows.push([unknown(rule).to_owned(), String::new()]);
         }
         rows.extend(bounds(rule).into_iter().map(|bound| [bound, String::new()]));
+        if settings.store.is_some() {
+            rows.push([
+                without_store(rule.when_store_is_away).to_owned(),
+                String::new(),
+            ]);
+        }
         let mut first = Some([rule.name.clone(), models]);
         for [limit, kind] in rows {
             let [name, models] = first.take().unwrap_or_default();
@@ -81,6 +87,15 @@ fn bounds(rule: &DomainRule) -> Vec<String> {
     let spacing =
         (!rule.spacing.is_zero()).then(|| format!("{} between two launches", span(rule.spacing)));
     concurrency.into_iter().chain(spacing).collect()
+}
+
+/// What a pool's limits come to while the store is away.
+fn without_store(rule: WhenStoreIsAway) -> &'static str {
+    match rule {
+        WhenStoreIsAway::Share => "without the store: the last share",
+        WhenStoreIsAway::Open => "without the store: all of it",
+        WhenStoreIsAway::Closed => "without the store: nothing",
+    }
 }
 
 fn kind(kind: WindowKind) -> String {

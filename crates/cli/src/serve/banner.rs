@@ -24,6 +24,9 @@ pub(super) fn lines(
         ),
         format!("  upstream  {}", settings.upstream.base_url),
     ];
+    if let Some(store) = &settings.store {
+        lines.push(format!("  store     {}", store.address()));
+    }
     for (index, limit) in limits::summary(settings).into_iter().enumerate() {
         let label = if index == 0 { "limits" } else { "" };
         lines.push(format!("  {label:<8}  {limit}"));
@@ -60,6 +63,8 @@ pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::SettingsArgs;
+    use paceline_config::Secret;
 
     #[test]
     fn a_client_is_told_an_address_that_it_can_connect_to() {
@@ -71,5 +76,25 @@ mod tests {
         for (address, shown) in cases {
             assert_eq!(reachable(address.parse().unwrap()).to_string(), shown);
         }
+    }
+
+    #[test]
+    fn the_store_is_shown_without_its_password() {
+        let args = SettingsArgs {
+            redis: Some(Secret::new("redis://app:canary@10.0.0.5:6379")),
+            ..SettingsArgs::default()
+        };
+        let address = "127.0.0.1:4100".parse().unwrap();
+        let environment = [("HOME".to_owned(), "/home/ada".to_owned())];
+        let loaded = args.load(environment.into()).unwrap();
+        let shown = lines(&loaded.settings, address, None);
+        let line = "  store     redis://app:***@10.0.0.5:6379".to_owned();
+        assert!(shown.contains(&line), "{shown:?}");
+        assert!(!shown.concat().contains("canary"), "{shown:?}");
+        let alone = SettingsArgs::default();
+        let environment = [("HOME".to_owned(), "/home/ada".to_owned())];
+        let loaded = alone.load(environment.into()).unwrap();
+        let shown = lines(&loaded.settings, address, None);
+        assert!(!shown.concat().contains("store"), "{shown:?}");
     }
 }

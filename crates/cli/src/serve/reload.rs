@@ -1,6 +1,6 @@
 //! SIGHUP: the configuration is read again, and what is sound in it takes effect.
 
-use paceline_config::{Secret, Settings};
+use paceline_config::{Secret, Settings, Store};
 use paceline_gateway::Gateway;
 
 use crate::load::{SettingsArgs, environment};
@@ -79,8 +79,27 @@ fn changed(started: &Settings, now: &Settings) -> Vec<&'static str> {
         ("log.format", started.log.format == now.log.format),
         ("log.level", started.log.level == now.log.level),
     ];
-    let changed = same.into_iter().filter(|(_, same)| !same);
+    let store = same_store(started.store.as_ref(), now.store.as_ref());
+    let changed = same.into_iter().chain(store).filter(|(_, same)| !same);
     changed.map(|(key, _)| key).collect()
+}
+
+/// Whether each setting of the store is the same; without an address the others do not matter.
+fn same_store(started: Option<&Store>, now: Option<&Store>) -> [(&'static str, bool); 6] {
+    let url = |store: Option<&Store>| store.map(|store| store.url.expose().to_owned());
+    let both = started.zip(now);
+    let same = |same: fn(&Store, &Store) -> bool| both.is_none_or(|(a, b)| same(a, b));
+    [
+        ("store.url", url(started) == url(now)),
+        ("store.prefix", same(|a, b| a.prefix == b.prefix)),
+        ("store.time_box", same(|a, b| a.time_box == b.time_box)),
+        ("store.lease", same(|a, b| a.lease == b.lease)),
+        ("store.ca_file", same(|a, b| a.ca_file == b.ca_file)),
+        (
+            "store.first_share",
+            same(|a, b| a.first_share_ppm == b.first_share_ppm),
+        ),
+    ]
 }
 
 #[cfg(test)]
@@ -115,5 +134,31 @@ mod tests {
              token = \"0123456789abcdef\"\n[log]\nlevel = \"warn\"\nformat = \"json\"\n",
         );
         assert_eq!(changed(&started, &fixed).len(), 8);
+    }
+
+    #[test]
+    fn the_store_stays_the_one_of_the_start() {
+        let alone = settings("[store]\nprefix = \"a:\"\n");
+        let shared = settings("[store]\nurl = \"redis://:a@h\"\n");
+        assert_eq!(changed(&alone, &settings("")), [""; 0]);
+        assert_eq!(changed(&alone, &shared), ["store.url"]);
+        assert_eq!(changed(&shared, &alone), ["store.url"]);
+        let away = "[store]\nurl = \"redis://:a@h\"\n[limits]\nwhen_store_is_away = \"open\"\n";
+        assert_eq!(changed(&shared, &settings(away)), [""; 0]);
+        let other = settings(
+            "[store]\nurl = \"redis://:b@h\"\nprefix = \"a:\"\ntime_box = \"1s\"\n\
+             lease = \"1m\"\nca_file = \"a.pem\"\nfirst_share = 0.5\n",
+        );
+        assert_eq!(
+            changed(&shared, &other),
+            [
+                "store.url",
+                "store.prefix",
+                "store.time_box",
+                "store.lease",
+                "store.ca_file",
+                "store.first_share"
+            ]
+        );
     }
 }

@@ -41,6 +41,70 @@ configuration is valid: good.toml
 }
 
 #[test]
+fn the_store_is_shown_without_its_password() {
+    let home = tempfile::tempdir().unwrap();
+    let file = "[store]\ntime_box = \"20ms\"\nca_file = \"ca.pem\"\n\
+                [limits]\nrequests_per_minute = 300\nwhen_store_is_away = \"closed\"\n";
+    fs::write(home.path().join("shared.toml"), file).unwrap();
+    let args = ["check", "--config", "shared.toml", "--offline", "--verbose"];
+    let url = "rediss://app:canary@10.0.0.5:6379";
+    let checked = ended(paceline(home.path(), &args).env("PACELINE_STORE_URL", url));
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    let shown = "\
+configuration is valid: shared.toml
+  pool     models      limit                       counted as
+  default  all others  300 requests a minute       unknown: the pace is safe for every kind
+                       without the store: nothing
+
+  store        rediss://app:***@10.0.0.5:6379
+  prefix       ratelimit:
+  time_box     20 ms
+  lease        10 s
+  ca_file      ca.pem
+  first_share  0.25
+";
+    assert!(checked.out.starts_with(shown), "{}", checked.out);
+    assert!(
+        checked.out.contains("PACELINE_STORE_URL"),
+        "{}",
+        checked.out
+    );
+    assert!(!checked.out.contains("canary"), "{}", checked.out);
+}
+
+#[test]
+fn a_store_of_the_command_line_wins_and_a_wrong_one_is_not_repeated() {
+    let home = tempfile::tempdir().unwrap();
+    let check = |redis: &str| {
+        let args = ["check", "--offline", "--verbose", "--redis", redis];
+        let variable = ("PACELINE_STORE_URL", "redis://variable");
+        ended(paceline(home.path(), &args).env(variable.0, variable.1))
+    };
+    let checked = check("redis+cluster://a:1,b:2");
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    assert!(
+        checked.out.contains("redis+cluster://a:1,b:2\n"),
+        "{}",
+        checked.out
+    );
+    let origin = checked
+        .out
+        .lines()
+        .find(|line| line.trim().starts_with("store.url "));
+    assert!(origin.unwrap().ends_with("--redis"), "{}", checked.out);
+    let wrong = check("http://app:canary@h");
+    assert_eq!(wrong.code, Some(3), "{}", wrong.out);
+    assert!(
+        wrong
+            .err
+            .contains("--redis: store.url: must begin with redis://, "),
+        "{}",
+        wrong.err
+    );
+    assert!(!wrong.err.contains("canary"), "{}", wrong.err);
+}
+
+#[test]
 fn without_a_file_limits_are_learned() {
     let home = tempfile::tempdir().unwrap();
     let checked = run(home.path(), &["check", "--offline"]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ChargeRule, Metric, SettleRule};
+use super::{ChargeRule, Metric, SettleRule, WhenStoreIsAway};
 use crate::quantity::{Amount, Span};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -128,6 +128,8 @@ pub(crate) struct RawLimits {
     /// Requests in flight at once while no limit is known yet.
     #[schemars(range(min = 1, max = 1_000))]
     probe_concurrency: u32,
+    /// What this instance may use while the store that gateways share is away.
+    when_store_is_away: WhenStoreIsAway,
 }
 
 /// A limit over a period that has no key of its own.
@@ -212,6 +214,7 @@ impl Default for RawLimits {
             learn: None,
             penalty_tokens: 1_000,
             probe_concurrency: 2,
+            when_store_is_away: WhenStoreIsAway::Share,
         }
     }
 }

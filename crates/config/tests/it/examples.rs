@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::loading::{notices, problems};
 
 /// The variables that the examples name.
-const NAMED: [(&str, &str); 2] = [
+const NAMED: [(&str, &str); 3] = [
     ("PROVIDER_KEY", "sk-1"),
     ("ADMIN_TOKEN", "0123456789abcdef"),
+    ("REDIS_URL", "redis://:secret@10.0.0.5:6379"),
 ];
 
 fn root() -> PathBuf {

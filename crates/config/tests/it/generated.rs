@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::loading::{load, problems};
 
 /// The variables that the examples in the template name.
-const NAMED: [(&str, &str); 2] = [
+const NAMED: [(&str, &str); 3] = [
     ("PROVIDER_KEY", "sk-1"),
     ("ADMIN_TOKEN", "0123456789abcdef"),
+    ("REDIS_URL", "redis://:secret@10.0.0.5:6379"),
 ];
 
 /// The dotted path of every key of the schema that holds a value.
@@ -265,7 +266,7 @@ fn every_example_in_the_documentation_loads() {
         .collect();
     assert!(blocks.len() >= 3, "{}", blocks.len());
     for block in blocks {
-        let found = problems(block.unwrap(), &[("PROVIDER_KEY", "sk-1")]);
+        let found = problems(block.unwrap(), &NAMED);
         assert_eq!(found, "", "{}", block.unwrap());
     }
 }

@@ -18,3 +18,5 @@ mod messages;
 mod precedence;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod store;

@@ -7,6 +7,7 @@ use super::{PERIODS, RawLimits, RawProfile, RawWindow, SECOND};
 use crate::checker::Checker;
 use crate::domains::{DomainRule, LimitRule, Metric, WindowKind};
 use crate::quantity::{Amount, Span, format_duration};
+use crate::store;
 
 /// The guard that applies when neither `guard` nor `profile` is given.
 const GUARD_DEFAULT: Duration = Duration::from_millis(200);
@@ -22,6 +23,7 @@ impl RawLimits {
     pub(in crate::domains) fn check(self, path: &str, checker: &mut Checker<'_>) -> DomainRule {
         self.check_custom(path, checker);
         self.check_window_options(path, checker);
+        check_store_option(path, checker);
         let limits = self.limits(path, checker);
         let guard = self.guard(&limits, path, checker);
         DomainRule {
@@ -36,6 +38,7 @@ impl RawLimits {
             settle: self.settle,
             penalty_tokens: self.penalty_tokens,
             probe_concurrency: self.probe_concurrency,
+            when_store_is_away: self.when_store_is_away,
         }
     }
 
@@ -215,6 +218,14 @@ impl RawLimits {
             Some(RawProfile::Moderate) | None => GUARD_DEFAULT,
         };
         shortest.map_or(guard, |shortest| guard.min(shortest / 2))
+    }
+}
+
+/// Where there is no store, none can be away.
+fn check_store_option(path: &str, checker: &mut Checker<'_>) {
+    let key = format!("{path}.when_store_is_away");
+    if checker.is_set(&key) && !checker.is_set(store::URL) {
+        checker.notice(&key, format!("has no effect without {}", store::URL));
     }
 }
 
