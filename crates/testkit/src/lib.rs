@@ -12,6 +12,7 @@ mod ports;
 pub mod process;
 mod raw;
 pub mod redis;
+mod shared_run;
 mod unconfigured;
 
 pub use caller::{Answer, Caller, chat};
@@ -19,4 +20,8 @@ pub use gateway::TestGateway;
 pub use gateway_process::{GatewayCommand, GatewayProcess, ProcessGroup};
 pub use pacing::{PacingReport, PacingRun};
 pub use raw::{RawAnswer, raw_exchange};
+pub use shared_run::{
+    Counting, Peak, Refused, SharedFault, SharedReport, SharedRun, Slice, Store, TenantShare, Use,
+    Waits,
+};
 pub use unconfigured::{Believed, JobReport, UnconfiguredReport, UnconfiguredRun};

@@ -11,5 +11,6 @@ mod help;
 mod processes;
 mod provider;
 mod serve;
+mod shared_run;
 mod simulate;
 mod status;
