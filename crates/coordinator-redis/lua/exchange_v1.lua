@@ -2,73 +2,102 @@
 -- by operation, so that both give the same answers to the last bit. Change both or neither.
 --
 -- KEYS[1]  the domain's hash; no other key is touched
--- ARGV[1]  the message, MessagePack (wire.rs)
+-- ARGV[1]  the message (wire.rs)
 -- ARGV[2]  which server the sender is connected to, or nothing where that is not known
 -- ARGV[3]  the channels' prefix: an instance's id comes behind it
 -- ARGV[4]  the domain's name, which is what listeners are told
 --
--- Fields of the hash:
---   s               the state: a flat array, see S_*
+-- Fields of the hash; numbers are little-endian doubles unless said otherwise:
+--   s               the state, see S_*; behind it the counts, see C_*, and who is away
 --   w               who waits: instance, when it asks again, its heads; sorted by instance
---   m               the instances, sorted
+--   m               the instances, 16 letters each, sorted
 --   i<instance>     what is kept of one instance
 --   o<instance><id> an open reservation
 --   t<tier><tenant> where the tenant's next request starts, if that is ahead of its tier
 --   g<metric>:<ms>  the closed pieces of a sliding window, 24 bytes each, oldest first
 --   k               the common knowledge
 --   moved           set by a newer format that has taken the domain over: this one stops
+--
+-- The server makes every function anew with each call, and that takes the longer the more variables
+-- from outside functions use. So what happens with every call is written out where it happens, and
+-- functions for what is seldom needed are made only when it is.
 
 local FORMAT = 1
 local INF = math.huge
 local HEADS_MAX, GRACE, SOONER = 16, 500000, 10000
 local LEARNING, AWAY, AWAY_PART, DEMAND_FLOOR = 3000000, 60000000, 0.9, 0.05
 local CREDIT_COSTS_MAX, PPM = 2, 1000000
-local GRANULES, LOW_POINTS_MAX, PIECE = 128, 8, 24
+local GRANULES, LOW_VALUES_MAX, PIECE = 128, 16, 24
 local TTL_MIN_MS = 3600000
+local NONE = -1
 
 -- The state. In flight by metric: S_FLIGHT + 1 to 5. Tiers: S_VIRTUAL and S_CREDIT + 1 to 3.
-local S_FORMAT, S_EPOCH, S_CREATED, S_NOW, S_OFFSET, S_SERVER = 1, 2, 3, 4, 5, 6
-local S_LEARNING, S_PAUSE, S_LAUNCH, S_OPEN, S_FLIGHT = 7, 8, 9, 10, 10
-local S_INSTANCES, S_DEMAND, S_SILENT, S_KNOWN, S_EXPIRES = 16, 17, 18, 19, 20
-local S_TAGS, S_SWEPT, S_VIRTUAL, S_CREDIT, S_SCALE = 21, 22, 22, 25, 29
-local S_AWAY, S_COUNTS = 30, 31
+local S_FORMAT, S_COUNTS, S_AWAY, S_SERVER = 1, 2, 3, 4
+local S_EPOCH, S_CREATED, S_NOW, S_OFFSET = 5, 6, 7, 8
+local S_LEARNING, S_PAUSE, S_LAUNCH, S_OPEN, S_FLIGHT = 9, 10, 11, 12, 12
+local S_INSTANCES, S_DEMAND, S_SILENT, S_KNOWN, S_EXPIRES = 18, 19, 20, 21, 22
+local S_TAGS, S_SWEPT, S_VIRTUAL, S_CREDIT, S_SCALE, S_END = 23, 24, 24, 27, 31, 32
+local STATE = '<BHHBc0ddddddddddddddddddddddddddd'
 
--- One limit's count.
-local C_METRIC, C_MS, C_AMOUNT, C_WINDOW, C_KIND, C_SINCE, C_GUARD = 1, 2, 3, 4, 5, 6, 7
-local C_LEVEL, C_AT, C_USED, C_EARLIEST, C_LATEST, C_CORRECTED = 8, 9, 10, 11, 12, 13
-local C_GENERATION, C_BEGUN, C_TAKEN, C_LOGGED = 14, 15, 16, 17
-local C_OLDEST, C_FIRST, C_LAST, C_UNITS, C_LOW = 18, 19, 20, 21, 22
+-- One limit's count: how many values follow, and these. The last of them are low points of a bucket:
+-- times just before something was taken, with the content then, lowest first. What is used in fixed
+-- windows stands where others have their bucket. No time is NONE.
+local C_VALUES, C_METRIC, C_WINDOW, C_AMOUNT, C_KIND, C_SINCE, C_GUARD = 1, 2, 3, 4, 5, 6, 7
+local C_CORRECTED, C_GENERATION, C_BEGUN, C_TAKEN = 8, 9, 10, 11
+local C_LEVEL, C_AT, C_USED, C_EARLIEST, C_LATEST = 12, 13, 12, 13, 14
+local C_LOGGED, C_OLDEST, C_FIRST, C_LAST, C_UNITS, C_LOW = 14, 15, 16, 17, 18, 19
+local FIXED_VALUES, OTHER_VALUES = 13, 17
+local COUNT = '<Bddddddddddddddddddddddddddddddddd'
+
+-- Kinds: whoever is not named has a bucket, a log, or both.
+local BUCKET, FIXED, FIRST_USE, SLIDING, UNKNOWN = 1, 2, 3, 4, 5
 
 -- The message.
 local A_INSTANCE, A_SEQUENCE, A_EPOCH, A_LEASE, A_PAUSE, A_SPACING = 1, 2, 3, 4, 5, 6
 local A_IN_FLIGHT, A_DEMAND, A_SHARES, A_KNOWS, A_TEACHES, A_LEAVES = 7, 8, 8, 12, 13, 14
-local A_TERMS, A_CLOSED, A_CORRECTIONS, A_HEADS = 15, 16, 17, 18
-local TERMS, CLOSED, CORRECTION, HEAD = 11, 7, 5, 14
+local A_TERMS, A_CLOSED, A_CORRECTIONS, A_HEADS, A_END = 15, 16, 17, 18, 19
+local ASK, TERM, CLOSE = '<c16ddddddddddddddddd', 'ddddddddddd', 'Bc0ddddd'
+local CORRECTION, HEAD = 'ddddd', 'Bc0Bc0dddddddBc0'
+local TERM_SIZE, CLOSE_SIZE, CORRECTION_SIZE, HEAD_SIZE = 11, 6, 5, 10
 local T_METRIC, T_MS, T_AMOUNT, T_KIND, T_SINCE, T_BURST = 1, 2, 3, 4, 5, 6
 local T_GUARD, T_RESERVE, T_EARLIEST, T_LATEST, T_USED = 7, 8, 9, 10, 11
+-- A head: its reservation's field, its tenant's field, tier, weight, charge; what is behind it, if
+-- anything is.
+local H_TAG, H_TIER, H_WEIGHT, H_CHARGE, H_BEHIND = 1, 2, 3, 3, 9
 
-local FIXED = 2
-local HAS_BUCKET, IS_FIXED, HAS_LOG = { true, false, false, false, true }, { false, true, true }, {}
-HAS_LOG[4], HAS_LOG[5] = true, true
+local INSTANCE, OPEN, LEVELS = '<dddd', '<dddddddBc0', '<ddddddddd'
 
-local call, floor, ceil, min, max = redis.call, math.floor, math.ceil, math.min, math.max
-local pack, unpack_message = cmsgpack.pack, cmsgpack.unpack
-local number, bytes, sort = struct.unpack, struct.pack, table.sort
-
-local key, server, channel, domain = KEYS[1], ARGV[2], ARGV[3], ARGV[4]
-local ask = unpack_message(ARGV[1])
-local me = ask[A_INSTANCE]
-local heads, closed, all_terms = ask[A_HEADS], ask[A_CLOSED], ask[A_TERMS]
+local call, bytes, numbers, ceil = redis.call, struct.pack, struct.unpack, math.ceil
+local key, server = KEYS[1], ARGV[2]
 local clock = redis.call('TIME')
+local raw = clock[1] * 1000000 + clock[2]
 
--- Reading and writing the hash.
+local message = ARGV[1]
+local ask = { numbers(ASK, message) }
+local me = ask[A_INSTANCE]
 
-local writes, deletes = {}, {}
-
-local function write(field, value)
-  writes[#writes + 1] = field
-  writes[#writes + 1] = value
+local place = ask[A_END]
+local function items(form, size, count)
+  if count == 0 then return {} end
+  if count * size <= 2000 then
+    local all = { numbers('<' .. form:rep(count), message, place) }
+    place = all[count * size + 1]
+    return all
+  end
+  local all = {}
+  for i = 0, count - 1 do
+    local one = { numbers('<' .. form, message, place) }
+    for j = 1, size do all[i * size + j] = one[j] end
+    place = one[size + 1]
+  end
+  return all
 end
+
+-- Behind the last of each may stand a number of no meaning.
+local terms, terms_end = items(TERM, TERM_SIZE, ask[A_TERMS]), ask[A_TERMS] * TERM_SIZE
+local closed, closed_end = items(CLOSE, CLOSE_SIZE, ask[A_CLOSED]), ask[A_CLOSED] * CLOSE_SIZE
+local corrections = items(CORRECTION, CORRECTION_SIZE, ask[A_CORRECTIONS])
+local heads, heads_end = items(HEAD, HEAD_SIZE, ask[A_HEADS]), ask[A_HEADS] * HEAD_SIZE
 
 local function fetch(fields)
   if #fields <= 4000 then
@@ -76,53 +105,59 @@ local function fetch(fields)
   end
   local values = {}
   for first = 1, #fields, 4000 do
-    local last = min(first + 3999, #fields)
+    local last = math.min(first + 3999, #fields)
     local part = call('HMGET', key, unpack(fields, first, last))
     for i = 1, #part do values[first + i - 1] = part[i] end
   end
   return values
 end
 
-local function flush()
-  for first = 1, #deletes, 4000 do
-    call('HDEL', key, unpack(deletes, first, min(first + 3999, #deletes)))
-  end
-  for first = 1, #writes, 4000 do
-    call('HSET', key, unpack(writes, first, min(first + 3999, #writes)))
-  end
-end
-
 -- One fetch for everything that the message alone names.
 
-local fields = { 'moved', 's', 'w', 'i' .. me }
-for i = 1, #closed, CLOSED do fields[#fields + 1] = 'o' .. me .. closed[i] end
-for i = 1, #heads, HEAD do fields[#fields + 1] = 'o' .. me .. heads[i] end
-local head_tags = {}
-for i = 1, #heads, HEAD do
-  local name = 't' .. heads[i + 2] .. heads[i + 1]
-  head_tags[i] = name
-  fields[#fields + 1] = name
+local fields, n = { 'moved', 's', 'w', 'i' .. me }, 4
+for i = 1, closed_end, CLOSE_SIZE do
+  n = n + 1
+  fields[n] = closed[i]
+end
+for i = 1, heads_end, HEAD_SIZE do
+  n = n + 2
+  fields[n - 1], fields[n] = heads[i], heads[i + H_TAG]
 end
 local fetched = fetch(fields)
 if fetched[1] then
   return redis.error_reply('PACELINE a newer version of paceline has taken over the state of '
-    .. domain .. ': update this instance')
+    .. ARGV[4] .. ': update this instance')
 end
 
-local raw = clock[1] * 1000000 + clock[2]
-local state = fetched[2] and unpack_message(fetched[2])
-if state and state[S_FORMAT] ~= FORMAT then
-  return redis.error_reply('PACELINE the state of ' .. domain .. ' has another format: delete ' .. key)
+local text = fetched[2]
+local state, counts, away, only_buckets = nil, {}, {}, true
+for t = T_KIND, terms_end, TERM_SIZE do
+  if terms[t] ~= BUCKET then only_buckets = false end
 end
-if not state then
-  state = { FORMAT, raw, raw, raw, 0, server, 0, 0, -INF, 0, 0, 0, 0, 0, 0, 0, 0, INF, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, {}, {} }
+if not text then
+  state = { FORMAT, 0, 0, server, raw, raw, raw, 0, 0, 0, -INF, 0, 0, 0, 0, 0, 0, 0, 0, INF, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0 }
+elseif text:byte(1) ~= FORMAT then
+  return redis.error_reply('PACELINE the state of ' .. ARGV[4] .. ' has another format: delete ' .. key)
+else
+  state = { numbers(STATE, text) }
+  local at = state[S_END]
+  for i = 1, state[S_COUNTS] do
+    local values = text:byte(at)
+    local c = { numbers(COUNT:sub(1, values + 2), text, at) }
+    counts[i], at = c, c[values + 2]
+    if c[C_KIND] ~= BUCKET then only_buckets = false end
+  end
+  for i = 1, state[S_AWAY] do
+    away[i] = { numbers('<c16dd', text, at) }
+    at = away[i][4]
+  end
 end
 -- Another server may lack what was written last, and its clock may be another: everybody restates,
 -- and the time goes on from where it was.
 if state[S_SERVER] ~= server and server ~= '' then
   if state[S_SERVER] ~= '' then
-    state[S_EPOCH], state[S_CREATED] = max(raw, state[S_EPOCH] + 1), state[S_NOW]
+    state[S_EPOCH], state[S_CREATED] = math.max(raw, state[S_EPOCH] + 1), state[S_NOW]
   end
   state[S_SERVER] = server
 end
@@ -133,33 +168,18 @@ if now < state[S_NOW] then
 end
 local elapsed = now - state[S_NOW]
 state[S_NOW] = now
-local counts, away = state[S_COUNTS], state[S_AWAY]
 
+-- Open reservations by their field; false: there is none.
 local opened, changed_open = {}, {}
-for i = 5, #fields - #heads / HEAD do
-  opened[fields[i]] = fetched[i]
-end
-
-local function set_open(name, value)
-  opened[name], changed_open[name] = value, true
-end
-
-local function keep_open()
-  for name in pairs(changed_open) do
-    if opened[name] then write(name, opened[name]) else deletes[#deletes + 1] = name end
-  end
-end
-
--- Tags: nothing is known of those that are not ahead of their tier.
-
-local tags, tag_stored, tag_known = {}, {}, {}
+-- Where tenants start, by their field; false: not ahead of their tier. And what the hash has.
+local tags, tag_stored = {}, {}
 
 local function take_in_tag(name, value)
-  if tag_known[name] then return end
-  tag_known[name] = true
+  if tags[name] ~= nil then return end
+  tags[name] = false
   if value then
     tag_stored[name] = value
-    local tag = number('<d', value)
+    local tag = numbers('<d', value)
     if tag > state[S_VIRTUAL + name:byte(2) - 48] then tags[name] = tag end
   end
 end
@@ -167,349 +187,286 @@ end
 local function fetch_tags(names)
   local missing = {}
   for i = 1, #names do
-    if not tag_known[names[i]] then missing[#missing + 1] = names[i] end
+    if tags[names[i]] == nil then missing[#missing + 1] = names[i] end
   end
   local values = fetch(missing)
   for i = 1, #missing do take_in_tag(missing[i], values[i]) end
 end
 
-for i = #fields - #heads / HEAD + 1, #fields do take_in_tag(fields[i], fetched[i]) end
-
-local function keep_tags()
-  for name in pairs(tag_known) do
-    local tag, stored = tags[name], tag_stored[name]
-    if tag and tag > state[S_VIRTUAL + name:byte(2) - 48] then
-      local value = bytes('<d', tag)
-      if value ~= stored then write(name, value) end
-      if not stored then state[S_TAGS] = state[S_TAGS] + 1 end
-    elseif stored then
-      deletes[#deletes + 1] = name
-      state[S_TAGS] = state[S_TAGS] - 1
-    end
-  end
-  if state[S_TAGS] <= 2 * state[S_SWEPT] + 256 then return end
-  -- Tenants that have not been back for long: looked for whenever their number has doubled.
-  local names = {}
-  for _, field in ipairs(call('HKEYS', key)) do
-    if field:sub(1, 1) == 't' and not tag_known[field] then names[#names + 1] = field end
-  end
-  local values = fetch(names)
-  for i = 1, #names do
-    if number('<d', values[i]) <= state[S_VIRTUAL + names[i]:byte(2) - 48] then
-      deletes[#deletes + 1] = names[i]
-      state[S_TAGS] = state[S_TAGS] - 1
-    end
-  end
-  state[S_SWEPT] = state[S_TAGS]
+n = 4
+for i = 1, closed_end, CLOSE_SIZE do
+  n = n + 1
+  opened[closed[i]] = fetched[n]
 end
+for i = 1, heads_end, HEAD_SIZE do
+  n = n + 2
+  opened[heads[i]] = fetched[n - 1]
+  take_in_tag(heads[i + H_TAG], fetched[n])
+end
+
+local writes, deletes = {}, {}
 
 -- Counts.
 
-local pages, changed_pages = {}, {}
+-- What buckets do not need.
+local advance, earliest_logged, pages, changed_pages
+if not only_buckets then
+  local with_pages
 
-local function page_name(c)
-  return 'g' .. c[C_METRIC] .. ':' .. c[C_MS]
-end
+  -- What there is to do with the closed pieces of sliding windows.
+  function pages()
+    if with_pages then return with_pages end
+    local texts, rules = {}, {}
+    with_pages, changed_pages = rules, {}
 
-local function page(c)
-  local name = page_name(c)
-  local text = pages[name]
-  if not text then
-    text = c[C_OLDEST] and call('HGET', key, name) or ''
-    pages[name] = text
-  end
-  return text
-end
-
-local function set_page(c, text)
-  local name = page_name(c)
-  pages[name], changed_pages[name] = text, true
-  c[C_OLDEST] = #text > 0 and number('<d', text, 9)
-end
-
-local function keep_pages()
-  for name in pairs(changed_pages) do
-    if pages[name] == '' then deletes[#deletes + 1] = name else write(name, pages[name]) end
-  end
-end
-
--- (Blocks, since a script may not have more than 200 locals at once.)
-local drain, used_of, anchor, advance, put
-local renew, take_units, refund, correct, earliest_of
-do
-
-local function level_at(c, time)
-  return max(c[C_LEVEL] - (time - c[C_AT]) * (c[C_AMOUNT] / c[C_WINDOW]), -c[C_AMOUNT])
-end
-
-function drain(c, time)
-  c[C_LEVEL] = level_at(c, time)
-  c[C_AT] = time
-end
-
-function used_of(c)
-  if c[C_KIND] == 1 then return max(level_at(c, now), 0) end
-  if IS_FIXED[c[C_KIND]] then return c[C_USED] end
-  return c[C_LOGGED]
-end
-
-function anchor(c, terms, t)
-  local earliest, latest = terms[t + T_EARLIEST], terms[t + T_LATEST]
-  if latest and (not c[C_LATEST] or latest > c[C_LATEST] - c[C_WINDOW] / 2) then
-    c[C_EARLIEST], c[C_LATEST] = earliest, latest
-  end
-end
-
-local function expire(c)
-  local span = c[C_WINDOW] + c[C_GUARD]
-  if c[C_OLDEST] and c[C_OLDEST] + span <= now then
-    local text, at = page(c), 1
-    while at < #text do
-      local _, last, units = number('<ddd', text, at)
-      if last + span > now then break end
-      c[C_LOGGED] = c[C_LOGGED] - units
-      at = at + PIECE
+    local function name_of(c)
+      return 'g' .. c[C_METRIC] .. ':' .. c[C_WINDOW] / 1000
     end
-    set_page(c, text:sub(at))
-  end
-  if c[C_LAST] and c[C_LAST] + span <= now then
-    c[C_LOGGED] = c[C_LOGGED] - c[C_UNITS]
-    c[C_FIRST], c[C_LAST], c[C_UNITS] = false, false, 0
-  end
-  if not c[C_OLDEST] and not c[C_LAST] then c[C_LOGGED] = 0 end
-end
 
-function advance(c)
-  if IS_FIXED[c[C_KIND]] and c[C_LATEST] and now >= c[C_LATEST] then
-    local over = floor((now - c[C_LATEST]) / c[C_WINDOW]) + 1
-    c[C_USED] = max(c[C_USED] - over * c[C_AMOUNT], 0)
-    if c[C_KIND] == FIXED or c[C_USED] > 0 then
-      local later = over * c[C_WINDOW]
-      c[C_EARLIEST], c[C_LATEST] = c[C_EARLIEST] + later, c[C_LATEST] + later
-    else
-      c[C_EARLIEST], c[C_LATEST] = false, false
+    local function page(c)
+      local name = name_of(c)
+      if not texts[name] then
+        texts[name] = c[C_OLDEST] ~= NONE and call('HGET', key, name) or ''
+      end
+      return texts[name]
     end
+    rules.of = page
+
+    local function set(c, page_text)
+      local name = name_of(c)
+      texts[name], changed_pages[name] = page_text, page_text
+      c[C_OLDEST] = #page_text > 0 and numbers('<d', page_text, 9) or NONE
+    end
+    rules.set = set
+
+    function rules.append(c)
+      set(c, page(c) .. bytes('<ddd', c[C_FIRST], c[C_LAST], c[C_UNITS]))
+    end
+
+    function rules.expire(c, span)
+      local pieces, at = page(c), 1
+      while at < #pieces do
+        local _, last, units = numbers('<ddd', pieces, at)
+        if last + span > now then break end
+        c[C_LOGGED] = c[C_LOGGED] - units
+        at = at + PIECE
+      end
+      set(c, pieces:sub(at))
+    end
+
+    function rules.refund(c, units, taken_at)
+      local pieces = page(c)
+      local low, high = 0, #pieces / PIECE
+      while low < high do
+        local middle = math.floor((low + high) / 2)
+        if numbers('<d', pieces, middle * PIECE + 1) <= taken_at then
+          low = middle + 1
+        else
+          high = middle
+        end
+      end
+      if low == 0 then return end
+      local at = (low - 1) * PIECE + 1
+      local first, last, held = numbers('<ddd', pieces, at)
+      if taken_at > last then return end
+      local left = math.max(held - units, 0)
+      c[C_LOGGED] = c[C_LOGGED] - (held - left)
+      set(c, pieces:sub(1, at - 1) .. bytes('<ddd', first, last, left) .. pieces:sub(at + PIECE))
+    end
+
+    -- Leaves a part of everything.
+    function rules.lower(c, left)
+      local pieces, parts = page(c), {}
+      c[C_LOGGED] = 0
+      for at = 1, #pieces, PIECE do
+        local first, last, units = numbers('<ddd', pieces, at)
+        units = units * left
+        c[C_LOGGED] = c[C_LOGGED] + units
+        parts[#parts + 1] = bytes('<ddd', first, last, units)
+      end
+      if #pieces > 0 then set(c, table.concat(parts)) end
+      if c[C_LAST] ~= NONE then
+        c[C_UNITS] = c[C_UNITS] * left
+        c[C_LOGGED] = c[C_LOGGED] + c[C_UNITS]
+      end
+    end
+
+    return rules
   end
-  if c[C_OLDEST] or c[C_LAST] then expire(c) end
+
+  -- Closes fixed windows that are over, and forgets what has expired.
+  function advance(c)
+    local window = c[C_WINDOW]
+    if c[C_KIND] <= FIRST_USE then
+      if c[C_LATEST] == NONE or now < c[C_LATEST] then return end
+      local over = math.floor((now - c[C_LATEST]) / window) + 1
+      c[C_USED] = math.max(c[C_USED] - over * c[C_AMOUNT], 0)
+      if c[C_KIND] == FIXED or c[C_USED] > 0 then
+        local later = over * window
+        c[C_EARLIEST], c[C_LATEST] = c[C_EARLIEST] + later, c[C_LATEST] + later
+      else
+        c[C_EARLIEST], c[C_LATEST] = NONE, NONE
+      end
+      return
+    end
+    local span = window + c[C_GUARD]
+    if c[C_OLDEST] ~= NONE and c[C_OLDEST] + span <= now then pages().expire(c, span) end
+    if c[C_LAST] ~= NONE and c[C_LAST] + span <= now then
+      c[C_LOGGED] = c[C_LOGGED] - c[C_UNITS]
+      c[C_FIRST], c[C_LAST], c[C_UNITS] = NONE, NONE, 0
+    end
+    if c[C_OLDEST] == NONE and c[C_LAST] == NONE then c[C_LOGGED] = 0 end
+  end
+
+  function earliest_logged(c, units)
+    local excess = c[C_LOGGED] + units - c[C_AMOUNT]
+    if excess <= 0 then return now end
+    local span, freed, at = c[C_WINDOW] + c[C_GUARD], 0, now
+    if c[C_OLDEST] ~= NONE then
+      local pieces = pages().of(c)
+      for where = 1, #pieces, PIECE do
+        local _, last, held = numbers('<ddd', pieces, where)
+        freed = freed + held
+        at = math.max(now, last + span)
+        if freed >= excess then return at end
+      end
+    end
+    if c[C_LAST] ~= NONE then
+      freed = freed + c[C_UNITS]
+      at = math.max(now, c[C_LAST] + span)
+      if freed >= excess then return at end
+    end
+    return at + span
+  end
 end
 
-local function log(c, units)
-  c[C_LOGGED] = c[C_LOGGED] + units
-  if c[C_LAST] and now <= c[C_FIRST] + c[C_WINDOW] / GRANULES then
-    c[C_LAST], c[C_UNITS] = now, c[C_UNITS] + units
-    return
-  end
-  if c[C_LAST] then
-    set_page(c, page(c) .. bytes('<ddd', c[C_FIRST], c[C_LAST], c[C_UNITS]))
-  end
-  c[C_FIRST], c[C_LAST], c[C_UNITS] = now, now, units
+-- A bucket's content now. Below nothing it tells how long the bucket has been empty.
+local function drain(c)
+  local amount = c[C_AMOUNT]
+  local level = c[C_LEVEL] - (now - c[C_AT]) * (amount / c[C_WINDOW])
+  if level < -amount then level = -amount end
+  c[C_LEVEL], c[C_AT] = level, now
+  return level
 end
 
--- Counts units that were not let in here.
-function put(c, units)
-  advance(c)
+-- Counts units; `is_taken`: they were let in here.
+local function put(c, units, is_taken)
   local kind = c[C_KIND]
-  if HAS_BUCKET[kind] then
-    drain(c, now)
-    c[C_LEVEL] = max(c[C_LEVEL], 0) + units
-  end
-  if IS_FIXED[kind] then
-    if not c[C_LATEST] then
+  if kind ~= BUCKET then advance(c) end
+  if is_taken then c[C_TAKEN] = c[C_TAKEN] + units end
+  if kind == FIXED or kind == FIRST_USE then
+    if c[C_LATEST] == NONE then
       c[C_EARLIEST], c[C_LATEST] = now + c[C_WINDOW], now + c[C_WINDOW] + c[C_GUARD]
     end
     c[C_USED] = c[C_USED] + units
-  end
-  if HAS_LOG[kind] then log(c, units) end
-end
-
-function renew(c, terms, t, used)
-  c[C_METRIC], c[C_MS] = terms[t + T_METRIC], terms[t + T_MS]
-  c[C_AMOUNT], c[C_WINDOW] = terms[t + T_AMOUNT], terms[t + T_MS] * 1000
-  c[C_KIND], c[C_SINCE], c[C_GUARD] = terms[t + T_KIND], terms[t + T_SINCE], terms[t + T_GUARD]
-  c[C_LEVEL], c[C_AT], c[C_USED], c[C_EARLIEST], c[C_LATEST] = 0, now, 0, false, false
-  c[C_CORRECTED], c[C_GENERATION], c[C_BEGUN], c[C_TAKEN] = 0, 1, now, 0
-  c[C_LOGGED], c[C_FIRST], c[C_LAST], c[C_UNITS], c[C_LOW] = 0, false, false, 0, {}
-  if c[C_OLDEST] then set_page(c, '') end
-  c[C_OLDEST] = false
-  anchor(c, terms, t)
-  put(c, used)
-end
-
-local function note_low_point(c)
-  local low, level = c[C_LOW], max(c[C_LEVEL], 0)
-  local last = #low
-  while last > 0 and low[last] >= level do
-    low[last], low[last - 1] = nil, nil
-    last = last - 2
-  end
-  if last == 2 * LOW_POINTS_MAX then
-    low[last - 1] = now
-  else
-    low[last + 1], low[last + 2] = now, level
-  end
-end
-
-function take_units(c, units)
-  if HAS_BUCKET[c[C_KIND]] then
-    drain(c, now)
-    note_low_point(c)
-  end
-  c[C_TAKEN] = c[C_TAKEN] + units
-  put(c, units)
-end
-
-local function refund_logged(c, units, taken_at)
-  if c[C_LAST] and c[C_FIRST] <= taken_at then
-    if taken_at <= c[C_LAST] then
-      local left = max(c[C_UNITS] - units, 0)
-      c[C_LOGGED] = c[C_LOGGED] - (c[C_UNITS] - left)
-      c[C_UNITS] = left
-    end
     return
   end
-  local text = page(c)
-  local low, high = 0, #text / PIECE
-  while low < high do
-    local middle = floor((low + high) / 2)
-    if number('<d', text, middle * PIECE + 1) <= taken_at then low = middle + 1 else high = middle end
+  if kind ~= SLIDING then
+    local level = drain(c)
+    if level < 0 then level = 0 end
+    if is_taken then
+      local last = c[C_VALUES]
+      while last > OTHER_VALUES and c[last + 1] >= level do last = last - 2 end
+      if last == OTHER_VALUES + LOW_VALUES_MAX then
+        c[last] = now
+      else
+        c[last + 2], c[last + 3] = now, level
+        last = last + 2
+      end
+      c[C_VALUES] = last
+    end
+    c[C_LEVEL] = level + units
   end
-  if low == 0 then return end
-  local at = (low - 1) * PIECE + 1
-  local first, last, held = number('<ddd', text, at)
-  if taken_at > last then return end
-  local left = max(held - units, 0)
-  c[C_LOGGED] = c[C_LOGGED] - (held - left)
-  set_page(c, text:sub(1, at - 1) .. bytes('<ddd', first, last, left) .. text:sub(at + PIECE))
+  if kind >= SLIDING then
+    c[C_LOGGED] = c[C_LOGGED] + units
+    if c[C_LAST] ~= NONE and now <= c[C_FIRST] + c[C_WINDOW] / GRANULES then
+      c[C_LAST], c[C_UNITS] = now, c[C_UNITS] + units
+      return
+    end
+    if c[C_LAST] ~= NONE then pages().append(c) end
+    c[C_FIRST], c[C_LAST], c[C_UNITS] = now, now, units
+  end
+end
+
+local function used_of(c)
+  local kind = c[C_KIND]
+  if kind == BUCKET then
+    local level = c[C_LEVEL] - (now - c[C_AT]) * (c[C_AMOUNT] / c[C_WINDOW])
+    return level > 0 and level or 0
+  end
+  if kind <= FIRST_USE then return c[C_USED] end
+  return c[C_LOGGED]
 end
 
 -- Gives back units that were taken at `taken_at`, as far as they still count.
-function refund(c, units, taken_at)
-  advance(c)
+local function refund(c, units, taken_at)
+  local kind = c[C_KIND]
+  if kind ~= BUCKET then advance(c) end
   if taken_at < c[C_BEGUN] then return end
-  if HAS_BUCKET[c[C_KIND]] then
-    drain(c, now)
-    local low = c[C_LOW]
-    local since, lowest = #low + 1, c[C_LEVEL]
-    for i = 1, #low, 2 do
-      if low[i] > taken_at then
-        since, lowest = i, min(low[i + 1], c[C_LEVEL])
-        break
-      end
+  if kind == FIXED or kind == FIRST_USE then
+    if c[C_LATEST] ~= NONE and taken_at >= c[C_LATEST] - c[C_WINDOW] - c[C_GUARD] then
+      local left = c[C_USED] - units
+      c[C_USED] = left > 0 and left or 0
     end
-    local back = max(min(units, lowest), 0)
-    c[C_LEVEL] = c[C_LEVEL] - back
-    for i = since + 1, #low, 2 do low[i] = low[i] - back end
+    return
   end
-  if IS_FIXED[c[C_KIND]] and c[C_LATEST]
-    and taken_at >= c[C_LATEST] - c[C_WINDOW] - c[C_GUARD] then
-    c[C_USED] = max(c[C_USED] - units, 0)
-  end
-  if HAS_LOG[c[C_KIND]] then refund_logged(c, units, taken_at) end
-end
-
-local function lower_logged(c, left)
-  local text, parts = page(c), {}
-  c[C_LOGGED] = 0
-  for at = 1, #text, PIECE do
-    local first, last, units = number('<ddd', text, at)
-    units = units * left
-    c[C_LOGGED] = c[C_LOGGED] + units
-    parts[#parts + 1] = bytes('<ddd', first, last, units)
-  end
-  if #text > 0 then set_page(c, table.concat(parts)) end
-  if c[C_LAST] then
-    c[C_UNITS] = c[C_UNITS] * left
-    c[C_LOGGED] = c[C_LOGGED] + c[C_UNITS]
-  end
-end
-
-local function lower(c, units)
-  advance(c)
-  if c[C_KIND] == 1 then
-    drain(c, now)
-    if c[C_LEVEL] > 0 then
-      local lowered = max(c[C_LEVEL] - units, 0)
-      local by, low = c[C_LEVEL] - lowered, c[C_LOW]
-      c[C_LEVEL] = lowered
-      for i = 2, #low, 2 do low[i] = max(low[i] - by, 0) end
+  if kind ~= SLIDING then
+    local level, last = drain(c), c[C_VALUES]
+    local since = last
+    while since > OTHER_VALUES and c[since] > taken_at do since = since - 2 end
+    local back = level
+    if since < last and c[since + 3] < back then back = c[since + 3] end
+    if units < back then back = units end
+    if back > 0 then
+      c[C_LEVEL] = level - back
+      for i = since + 3, last + 1, 2 do c[i] = c[i] - back end
     end
   end
-  c[C_USED] = max(c[C_USED] - units, 0)
-  if c[C_LOGGED] > 0 then
-    lower_logged(c, max(c[C_LOGGED] - units, 0) / c[C_LOGGED])
-  end
-end
-
--- Corrects by `step`, as far as nobody has since `corrected` was the sum.
-function correct(c, step, corrected)
-  local since = c[C_CORRECTED] - corrected
-  local left
-  if step > 0 then
-    left = max(step - max(since, 0), 0)
-  else
-    left = min(step - min(since, 0), 0)
-  end
-  if left > 0 then put(c, left) elseif left < 0 then lower(c, -left) end
-  c[C_CORRECTED] = c[C_CORRECTED] + left
-end
-
-local function earliest_fixed(c, guard, units)
-  local earliest, latest, amount = c[C_EARLIEST], c[C_LATEST], c[C_AMOUNT]
-  if not latest then return now end
-  local fits = c[C_USED] + units <= amount
-  if fits and now < earliest - guard then return now end
-  local left = fits and 0 or c[C_USED] + units - amount
-  return latest + (max(ceil(left / amount), 1) - 1) * c[C_WINDOW]
-end
-
-local function earliest_logged(c, units)
-  local span, excess = c[C_WINDOW] + c[C_GUARD], c[C_LOGGED] + units - c[C_AMOUNT]
-  if excess <= 0 then return now end
-  local freed, at = 0, now
-  if c[C_OLDEST] then
-    local text = page(c)
-    for place = 1, #text, PIECE do
-      local _, last, held = number('<ddd', text, place)
-      freed = freed + held
-      at = max(now, last + span)
-      if freed >= excess then return at end
+  if kind >= SLIDING then
+    if c[C_LAST] == NONE or c[C_FIRST] > taken_at then
+      pages().refund(c, units, taken_at)
+    elseif taken_at <= c[C_LAST] then
+      local left = c[C_UNITS] - units
+      if left < 0 then left = 0 end
+      c[C_LOGGED] = c[C_LOGGED] - (c[C_UNITS] - left)
+      c[C_UNITS] = left
     end
   end
-  if c[C_LAST] then
-    freed = freed + c[C_UNITS]
-    at = max(now, c[C_LAST] + span)
-    if freed >= excess then return at end
-  end
-  return at + span
 end
 
 -- When `units` fit by the terms at `t` after `ahead` were taken.
-function earliest_of(c, t, ahead, units)
-  local amount, at = c[C_AMOUNT], now
-  units = min(units + all_terms[t + T_RESERVE], max(amount, units))
+local function earliest_of(c, t, ahead, units)
+  local amount, kind, at = c[C_AMOUNT], c[C_KIND], now
   if units > amount then return INF end
-  local kind = c[C_KIND]
-  if HAS_BUCKET[kind] then
-    local burst, per_us = all_terms[t + T_BURST], amount / c[C_WINDOW]
-    local guard = all_terms[t + T_GUARD] * per_us
-    local most = units <= burst and burst - units - guard or -guard
-    local excess = max(level_at(c, now), -guard) + ahead - most
-    if excess > 0 then at = max(at, now + excess / per_us) end
+  units = units + terms[t + T_RESERVE]
+  if units > amount then units = amount end
+  local guard = terms[t + T_GUARD]
+  if kind == FIXED or kind == FIRST_USE then
+    local latest, used = c[C_LATEST], c[C_USED] + (ahead + units)
+    if latest == NONE then return now end
+    if used <= amount then
+      return now < c[C_EARLIEST] - guard and now or math.max(now, latest)
+    end
+    local over = math.max(ceil((used - amount) / amount), 1) - 1
+    return math.max(now, latest + over * c[C_WINDOW])
   end
-  if IS_FIXED[kind] then
-    at = max(at, earliest_fixed(c, all_terms[t + T_GUARD], ahead + units))
+  if kind ~= SLIDING then
+    local per_us, burst = amount / c[C_WINDOW], terms[t + T_BURST]
+    guard = guard * per_us
+    local level = c[C_LEVEL] - (now - c[C_AT]) * per_us
+    if level < -amount then level = -amount end
+    if level < -guard then level = -guard end
+    local excess = level + ahead - (units <= burst and burst - units - guard or -guard)
+    if excess > 0 then
+      local later = now + excess / per_us
+      if later > at then at = later end
+    end
   end
-  if HAS_LOG[kind] then at = max(at, earliest_logged(c, ahead + units)) end
+  if kind >= SLIDING then
+    local later = earliest_logged(c, ahead + units)
+    if later > at then at = later end
+  end
   return at
-end
-
-end
-
-local function count_of(metric, ms)
-  for i = 1, #counts do
-    local c = counts[i]
-    if c[C_METRIC] == metric and c[C_MS] == ms then return c end
-  end
 end
 
 -- The longest time that any limit takes to make up for the charge behind `base`.
@@ -517,7 +474,8 @@ local function cost(charge, base)
   local most = 1
   for i = 1, #counts do
     local c = counts[i]
-    local one = charge[base + c[C_METRIC]] * c[C_WINDOW] / max(c[C_AMOUNT], 1)
+    local amount = c[C_AMOUNT]
+    local one = charge[base + c[C_METRIC]] * c[C_WINDOW] / (amount > 1 and amount or 1)
     if one > most then most = one end
   end
   return most
@@ -525,616 +483,719 @@ end
 
 -- Instances.
 
-local mine = fetched[4] and { unpack_message(fetched[4]) }
-local waiting = fetched[3] and unpack_message(fetched[3]) or {}
-local waiting_changed = false
-local members
+local mine = fetched[4] and { numbers(INSTANCE, fetched[4]) }
 
-local function load_members()
-  if not members then
-    local text = call('HGET', key, 'm')
-    members = text and unpack_message(text) or {}
-  end
-  return members
-end
-
-local function join_members()
-  local ids = load_members()
-  ids[#ids + 1] = me
-  sort(ids)
-  write('m', pack(ids))
-  state[S_INSTANCES] = #ids
-end
-
-local function stop_waiting(id)
-  for i = 1, #waiting, 3 do
-    if waiting[i] == id then
-      for _ = 1, 3 do table.remove(waiting, i) end
-      waiting_changed = true
-      return
-    end
+-- Who waits: instance, when it asks again, all of it as it is kept.
+local waiting, waiting_changed, stop_waiting = {}, false, nil
+if fetched[3] then
+  local all, at, w = fetched[3], 1, 0
+  while at < #all do
+    local id, wake, length, from = numbers('<c16dH', all, at)
+    waiting[w + 1], waiting[w + 2], waiting[w + 3] = id, wake, all:sub(at, from + length - 1)
+    w, at = w + 3, from + length
   end
 end
-
-local function start_waiting(id, wake, segment)
-  local at = 1
-  while waiting[at] and waiting[at] < id do at = at + 3 end
-  if waiting[at] == id then
-    waiting[at + 1], waiting[at + 2] = wake, segment
-  else
-    table.insert(waiting, at, segment)
-    table.insert(waiting, at, wake)
-    table.insert(waiting, at, id)
-  end
-  waiting_changed = true
-end
-
-local function share(demand)
-  local total, count = state[S_DEMAND], state[S_INSTANCES]
-  if not demand then return 0 end
-  if total <= 0 then return 1 / max(count, 1) end
-  local least = DEMAND_FLOOR * total / max(count, 1)
-  return (demand + least) / (total + least * count)
-end
-
--- What was fetched of somebody who is forgotten is not there any more.
-local function spend_open(names)
-  local values = fetch(names)
-  for i = 1, #names do
-    local name, value = names[i], values[i]
-    if opened[name] ~= nil then value = opened[name] end
-    if value then
-      set_open(name, false)
-      local open = { unpack_message(value) }
-      for m = 1, 5 do
-        state[S_FLIGHT + m] = max(state[S_FLIGHT + m] - open[4 + m], 0)
+if fetched[3] or ask[A_LEAVES] == 1 then
+  function stop_waiting(id)
+    for i = 1, #waiting, 3 do
+      if waiting[i] == id then
+        for _ = 1, 3 do table.remove(waiting, i) end
+        waiting_changed = true
+        return
       end
-      state[S_OPEN] = state[S_OPEN] - 1
     end
   end
 end
 
--- Nothing stays of these instances; their demand has been taken off.
-local function forget(gone)
-  local ids, names, left = {}, {}, {}
-  for i = 1, #gone do
-    ids[gone[i]] = true
-    stop_waiting(gone[i])
-    deletes[#deletes + 1] = 'i' .. gone[i]
-  end
-  for _, field in ipairs(call('HKEYS', key)) do
-    if field:sub(1, 1) == 'o' and ids[field:sub(2, 17)] and opened[field] == nil then
-      names[#names + 1] = field
-    end
-  end
-  for name, value in pairs(opened) do
-    if value and ids[name:sub(2, 17)] then names[#names + 1] = name end
-  end
-  spend_open(names)
-  for _, id in ipairs(load_members()) do
-    if not ids[id] then left[#left + 1] = id end
-  end
-  members = left
-  write('m', pack(left))
-  state[S_INSTANCES] = #left
+local function share(own)
+  local total, count = state[S_DEMAND], state[S_INSTANCES]
+  if not own then return 0 end
+  if count < 1 then count = 1 end
+  if total <= 0 then return 1 / count end
+  local least = DEMAND_FLOOR * total / count
+  return (own + least) / (total + least * state[S_INSTANCES])
 end
 
--- Instances that have been silent too long are gone: what they had open is spent.
-local function part_with_silent()
-  if now <= state[S_SILENT] then return end
-  local ids, names = load_members(), {}
-  for i = 1, #ids do names[i] = 'i' .. ids[i] end
-  local values, gone, bound = fetch(names), {}, INF
-  for i = 1, #ids do
-    local _, seen, lease, demand = unpack_message(values[i])
-    if now > seen + lease then
-      gone[#gone + 1] = ids[i]
-      away[#away + 1] = { ids[i], share(demand) * AWAY_PART, now + AWAY }
-      state[S_DEMAND] = state[S_DEMAND] - demand
-      state[S_INSTANCES] = state[S_INSTANCES] - 1
-      if ids[i] == me then mine = nil end
-    else
-      bound = min(bound, seen + lease)
+-- Those who come, go, and are silent.
+local present
+if now > state[S_SILENT] or #away > 0 or not mine or ask[A_LEAVES] == 1 then
+  present = {}
+  local rules, members = present, nil
+
+  local function load_members()
+    if not members then
+      local all = call('HGET', key, 'm') or ''
+      members = {}
+      for at = 1, #all, 16 do members[#members + 1] = all:sub(at, at + 15) end
+    end
+    return members
+  end
+
+  local function keep_members(ids)
+    members = ids
+    writes[#writes + 1] = 'm'
+    writes[#writes + 1] = table.concat(ids)
+    state[S_INSTANCES] = #ids
+  end
+
+  function rules.join()
+    local ids = load_members()
+    ids[#ids + 1] = me
+    table.sort(ids)
+    keep_members(ids)
+  end
+
+  -- Nothing stays of these instances; their demand has been taken off. What was fetched of somebody
+  -- who is forgotten is not there any more.
+  function rules.forget(gone)
+    local ids, names, left = {}, {}, {}
+    for i = 1, #gone do
+      ids[gone[i]] = true
+      if stop_waiting then stop_waiting(gone[i]) end
+      deletes[#deletes + 1] = 'i' .. gone[i]
+    end
+    for _, field in ipairs(call('HKEYS', key)) do
+      if field:sub(1, 1) == 'o' and ids[field:sub(2, 17)] and opened[field] == nil then
+        names[#names + 1] = field
+      end
+    end
+    local values = fetch(names)
+    for i = 1, #names do opened[names[i]] = values[i] end
+    for name, value in pairs(opened) do
+      if value and ids[name:sub(2, 17)] then
+        opened[name], changed_open[name] = false, true
+        local open = { numbers(OPEN, value) }
+        for m = 1, 5 do
+          state[S_FLIGHT + m] = math.max(state[S_FLIGHT + m] - open[2 + m], 0)
+        end
+        state[S_OPEN] = state[S_OPEN] - 1
+      end
+    end
+    for _, id in ipairs(load_members()) do
+      if not ids[id] then left[#left + 1] = id end
+    end
+    keep_members(left)
+  end
+
+  -- Instances that have been silent too long are gone: what they had open is spent.
+  function rules.part_with_silent()
+    local ids, names = load_members(), {}
+    for i = 1, #ids do names[i] = 'i' .. ids[i] end
+    local values, gone, bound = fetch(names), {}, INF
+    for i = 1, #ids do
+      local _, seen, lease, demand = numbers(INSTANCE, values[i])
+      if now > seen + lease then
+        gone[#gone + 1] = ids[i]
+        away[#away + 1] = { ids[i], share(demand) * AWAY_PART, now + AWAY }
+        state[S_DEMAND] = state[S_DEMAND] - demand
+        state[S_INSTANCES] = state[S_INSTANCES] - 1
+        if ids[i] == me then mine = nil end
+      else
+        bound = math.min(bound, seen + lease)
+      end
+    end
+    state[S_SILENT] = bound
+    if #gone > 0 then
+      table.sort(away, function(a, b) return a[1] < b[1] end)
+      rules.forget(gone)
     end
   end
-  state[S_SILENT] = bound
-  if #gone > 0 then
-    sort(away, function(a, b) return a[1] < b[1] end)
-    forget(gone)
+
+  -- Room for those who are out of touch; the sender is not any more.
+  function rules.allow_for_away()
+    local sum, kept = 0, {}
+    for i = 1, #away do sum = sum + away[i][2] end
+    if sum > 0 and elapsed > 0 then
+      for i = 1, #counts do
+        local c = counts[i]
+        put(c, c[C_AMOUNT] / c[C_WINDOW] * math.min(elapsed, AWAY) * math.min(sum, 1))
+      end
+    end
+    for i = 1, #away do
+      if away[i][3] > now and away[i][1] ~= me then kept[#kept + 1] = away[i] end
+    end
+    away = kept
   end
 end
 
-local function keep_away(stays)
-  local kept = {}
-  for i = 1, #away do
-    if stays(away[i]) then kept[#kept + 1] = away[i] end
-  end
-  away = kept
-  state[S_AWAY] = kept
-end
-
-local function allow_for_away()
-  if #away == 0 then return end
-  local sum = 0
-  for i = 1, #away do sum = sum + away[i][2] end
-  if sum > 0 and elapsed > 0 then
-    for i = 1, #counts do
-      local c = counts[i]
-      put(c, c[C_AMOUNT] / c[C_WINDOW] * min(elapsed, AWAY) * min(sum, 1))
-    end
-  end
-  keep_away(function(one) return one[3] > now end)
-end
+if now > state[S_SILENT] then present.part_with_silent() end
+if #away > 0 then present.allow_for_away() end
 
 -- 1: newer, 0: repeated, -1: older than what was heard from the sender before.
-local function hear()
-  if #away > 0 then
-    keep_away(function(one) return one[1] ~= me end)
-  end
-  local sequence = ask[A_SEQUENCE]
-  if not mine then
-    mine = { 0, 0, 0, 0 }
-    join_members()
-  end
-  if sequence < mine[1] then return -1 end
-  local order = sequence > mine[1] and 1 or 0
-  state[S_DEMAND] = state[S_DEMAND] - mine[4] + ask[A_DEMAND]
-  mine = { sequence, now, ask[A_LEASE], ask[A_DEMAND] }
-  state[S_SILENT] = min(state[S_SILENT], now + ask[A_LEASE])
-  return order
+local order = 1
+if not mine then
+  mine = { 0, 0, 0, 0 }
+  present.join()
+end
+if ask[A_SEQUENCE] < mine[1] then
+  order = -1
+else
+  if ask[A_SEQUENCE] == mine[1] then order = 0 end
+  local lease, demand = ask[A_LEASE], ask[A_DEMAND]
+  state[S_DEMAND] = state[S_DEMAND] - mine[4] + demand
+  mine = { ask[A_SEQUENCE], now, lease, demand }
+  if now + lease < state[S_SILENT] then state[S_SILENT] = now + lease end
 end
 
-local function count_for(t)
-  local metric, ms = all_terms[t + T_METRIC], all_terms[t + T_MS]
-  local c = count_of(metric, ms)
-  if c then return c end
-  c = {}
-  renew(c, all_terms, t, all_terms[t + T_USED])
-  local at = 1
-  while counts[at] and (counts[at][C_METRIC] < metric
-    or counts[at][C_METRIC] == metric and counts[at][C_MS] < ms) do
-    at = at + 1
+local answer, grants, wakes, wake = { '' }, 0, {}, INF
+
+if order >= 0 then
+
+-- What the sender believes of limits. `judges`: the counts by its terms, in their order.
+
+local restates = ask[A_EPOCH] ~= NONE and ask[A_EPOCH] ~= state[S_EPOCH]
+if restates and now < state[S_CREATED] + LEARNING * 4 then
+  state[S_LEARNING] = state[S_CREATED] + LEARNING
+end
+local judges, terms_count, is_known = {}, ask[A_TERMS], ask[A_CORRECTIONS] == 0
+for j = 1, terms_count do
+  local t = (j - 1) * TERM_SIZE
+  local metric, window = terms[t + T_METRIC], terms[t + T_MS] * 1000
+  local judge = false
+  for i = 1, #counts do
+    local c = counts[i]
+    if c[C_METRIC] == metric and c[C_WINDOW] == window then
+      judge = c
+      if terms[t + T_SINCE] > c[C_SINCE] then is_known = false end
+    end
   end
-  table.insert(counts, at, c)
-  return c
+  judges[j] = judge
+  is_known = is_known and judge
 end
 
--- Takes up what the sender believes where that is younger.
-local function agree_on(c, t)
-  c[C_GUARD] = max(c[C_GUARD], all_terms[t + T_GUARD])
-  if all_terms[t + T_SINCE] > c[C_SINCE] then
-    if all_terms[t + T_KIND] ~= c[C_KIND] then
-      local used = max(floor(used_of(c)), 0)
+local anchor, add, change, correct
+if not is_known or not only_buckets then
+  -- Limits that come or change, and what the provider counts otherwise.
+
+  -- Takes up of a sender's end of the window what is later than what is known.
+  function anchor(c, t)
+    local latest = terms[t + T_LATEST]
+    if latest ~= NONE and (c[C_LATEST] == NONE or latest > c[C_LATEST] - c[C_WINDOW] / 2) then
+      c[C_EARLIEST], c[C_LATEST] = terms[t + T_EARLIEST], latest
+    end
+  end
+
+  local function renew(c, t, used)
+    local old, kind = c[C_KIND], terms[t + T_KIND]
+    if old and old >= SLIDING and c[C_OLDEST] ~= NONE then pages().set(c, '') end
+    c[C_METRIC], c[C_WINDOW] = terms[t + T_METRIC], terms[t + T_MS] * 1000
+    c[C_AMOUNT], c[C_KIND] = terms[t + T_AMOUNT], kind
+    c[C_SINCE], c[C_GUARD] = terms[t + T_SINCE], terms[t + T_GUARD]
+    c[C_CORRECTED], c[C_GENERATION], c[C_BEGUN], c[C_TAKEN] = 0, 1, now, 0
+    if kind == FIXED or kind == FIRST_USE then
+      c[C_VALUES], c[C_USED], c[C_EARLIEST], c[C_LATEST] = FIXED_VALUES, 0, NONE, NONE
+      anchor(c, t)
+    else
+      c[C_VALUES], c[C_LEVEL], c[C_AT], c[C_LOGGED] = OTHER_VALUES, 0, now, 0
+      c[C_OLDEST], c[C_FIRST], c[C_LAST], c[C_UNITS] = NONE, NONE, NONE, 0
+    end
+    put(c, used)
+  end
+
+  function add(t)
+    local c, at, metric, window = {}, 1, terms[t + T_METRIC], terms[t + T_MS] * 1000
+    renew(c, t, terms[t + T_USED])
+    while counts[at] and (counts[at][C_METRIC] < metric
+      or counts[at][C_METRIC] == metric and counts[at][C_WINDOW] < window) do
+      at = at + 1
+    end
+    table.insert(counts, at, c)
+    return c
+  end
+
+  -- The sender's belief is younger.
+  function change(c, t)
+    if terms[t + T_KIND] ~= c[C_KIND] then
+      local used = math.max(math.floor(used_of(c)), 0)
       local corrected, generation, taken = c[C_CORRECTED], c[C_GENERATION], c[C_TAKEN]
-      renew(c, all_terms, t, used)
+      renew(c, t, used)
       c[C_CORRECTED], c[C_GENERATION], c[C_TAKEN] = corrected, generation + 1, taken
     else
-      drain(c, now)
-      c[C_AMOUNT], c[C_SINCE] = all_terms[t + T_AMOUNT], all_terms[t + T_SINCE]
+      if c[C_KIND] == BUCKET or c[C_KIND] == UNKNOWN then drain(c) end
+      c[C_AMOUNT], c[C_SINCE] = terms[t + T_AMOUNT], terms[t + T_SINCE]
     end
   end
-  if all_terms[t + T_KIND] == c[C_KIND] then anchor(c, all_terms, t) end
+
+  local function lower(c, units)
+    local kind = c[C_KIND]
+    if kind == BUCKET then
+      local level = drain(c)
+      if level > 0 then
+        local lowered = math.max(level - units, 0)
+        c[C_LEVEL] = lowered
+        for i = C_LOW + 1, c[C_VALUES] + 1, 2 do
+          c[i] = math.max(c[i] - (level - lowered), 0)
+        end
+      end
+      return
+    end
+    advance(c)
+    if kind <= FIRST_USE then
+      c[C_USED] = math.max(c[C_USED] - units, 0)
+    elseif c[C_LOGGED] > 0 then
+      pages().lower(c, math.max(c[C_LOGGED] - units, 0) / c[C_LOGGED])
+    end
+  end
+
+  -- Corrects by `step`, as far as nobody has since `corrected` was the sum.
+  function correct(c, step, corrected)
+    local since, left = c[C_CORRECTED] - corrected, nil
+    if step > 0 then
+      left = math.max(step - math.max(since, 0), 0)
+    else
+      left = math.min(step - math.min(since, 0), 0)
+    end
+    if left > 0 then put(c, left) elseif left < 0 then lower(c, -left) end
+    c[C_CORRECTED] = c[C_CORRECTED] + left
+  end
 end
 
-local function agree()
-  local restates = ask[A_EPOCH] >= 0 and ask[A_EPOCH] ~= state[S_EPOCH]
-  if restates and now < state[S_CREATED] + LEARNING * 4 then
-    state[S_LEARNING] = state[S_CREATED] + LEARNING
+for j = 1, terms_count do
+  local t, c = (j - 1) * TERM_SIZE, judges[j]
+  if not c then
+    c = add(t)
+    judges[j] = c
   end
-  for t = 0, #all_terms - 1, TERMS do
-    local c = count_for(t)
-    advance(c)
-    agree_on(c, t)
-    local missing = all_terms[t + T_USED] - used_of(c)
-    if restates and missing > 0 then put(c, missing) end
+  if c[C_KIND] ~= BUCKET then advance(c) end
+  if terms[t + T_GUARD] > c[C_GUARD] then c[C_GUARD] = terms[t + T_GUARD] end
+  if terms[t + T_SINCE] > c[C_SINCE] then change(c, t) end
+  local kind = c[C_KIND]
+  if (kind == FIXED or kind == FIRST_USE) and terms[t + T_KIND] == kind then anchor(c, t) end
+  if restates then
+    local missing = terms[t + T_USED] - used_of(c)
+    if missing > 0 then put(c, missing) end
   end
-  if #all_terms / TERMS >= #counts or state[S_INSTANCES] ~= 1 then return end
-  -- A limit that nobody names any more is not a limit any more.
-  local named = {}
+end
+-- A limit that nobody names any more is not a limit any more.
+if terms_count < #counts and state[S_INSTANCES] == 1 then
+  local named, is_named = {}, {}
+  for j = 1, terms_count do is_named[judges[j]] = true end
   for i = 1, #counts do
-    local c, is_named = counts[i], false
-    for t = 0, #all_terms - 1, TERMS do
-      is_named = is_named
-        or all_terms[t + T_METRIC] == c[C_METRIC] and all_terms[t + T_MS] == c[C_MS]
-    end
-    if is_named then
+    local c = counts[i]
+    if is_named[c] then
       named[#named + 1] = c
-    elseif c[C_OLDEST] or changed_pages[page_name(c)] then
-      set_page(c, '')
+    elseif c[C_KIND] >= SLIDING and (c[C_OLDEST] ~= NONE or changed_pages) then
+      pages().set(c, '')
     end
   end
   counts = named
-  state[S_COUNTS] = named
 end
 
--- An open reservation: tier, tenant, weight, when, charge.
-local function close(i)
-  local name = 'o' .. me .. closed[i]
+-- Closes reservations. One that is not open was closed before, or never let in. A closed one is its
+-- name and what was charged; an open one its weight, when, charge, and tenant's field.
+for i = 1, closed_end, CLOSE_SIZE do
+  local name = closed[i]
   local value = opened[name]
-  if not value then return end
-  set_open(name, false)
-  local open = { unpack_message(value) }
-  local tier, tenant, weight, at = open[1], open[2], open[3], open[4]
-  local charged = { 0, 0, 0, 0, 0 }
-  local differs = false
-  for m = 1, 5 do
-    state[S_FLIGHT + m] = max(state[S_FLIGHT + m] - open[4 + m], 0)
-    if closed[i + 1] == 1 then charged[m] = closed[i + 1 + m] end
-    differs = differs or charged[m] ~= open[4 + m]
-  end
-  state[S_OPEN] = state[S_OPEN] - 1
-  if not differs then return end
-  local before = cost(open, 4)
-  for j = 1, #counts do
-    local c = counts[j]
-    local held, used = open[4 + c[C_METRIC]], charged[c[C_METRIC]]
-    if used < held then
-      refund(c, held - used, at)
-    elseif used > held then
-      take_units(c, used - held)
+  if value then
+    opened[name], changed_open[name] = false, true
+    local open = { numbers(OPEN, value) }
+    local differs = false
+    for m = 1, 5 do
+      local held = open[2 + m]
+      local left = state[S_FLIGHT + m] - held
+      state[S_FLIGHT + m] = left > 0 and left or 0
+      if closed[i + m] ~= held then differs = true end
     end
-  end
-  local tag = 't' .. tier .. tenant
-  if tags[tag] then
-    tags[tag] = tags[tag] + (cost(charged, 0) - before) / max(weight, 1)
+    state[S_OPEN] = state[S_OPEN] - 1
+    if differs then
+      for j = 1, #counts do
+        local c = counts[j]
+        local metric = c[C_METRIC]
+        local more = closed[i + metric] - open[2 + metric]
+        if more < 0 then
+          refund(c, -more, open[2])
+        elseif more > 0 then
+          put(c, more, true)
+        end
+      end
+      local tag = open[8]
+      if tags[tag] == nil then fetch_tags({ tag }) end
+      if tags[tag] then
+        local weight = open[1] > 1 and open[1] or 1
+        tags[tag] = tags[tag] + (cost(closed, i) - cost(open, 2)) / weight
+      end
+    end
   end
 end
 
-local function close_all()
-  local names = {}
-  for i = 1, #closed, CLOSED do
-    local value = opened['o' .. me .. closed[i]]
-    if value then
-      local tier, tenant = unpack_message(value)
-      names[#names + 1] = 't' .. tier .. tenant
-    end
-  end
-  fetch_tags(names)
-  for i = 1, #closed, CLOSED do close(i) end
-end
+-- What the sender has learned.
 
-local function learn()
-  local corrections = ask[A_CORRECTIONS]
-  for i = 1, #corrections, CORRECTION do
-    local c = count_of(corrections[i], corrections[i + 1])
-    if c and c[C_GENERATION] == corrections[i + 4] then
-      correct(c, corrections[i + 2], corrections[i + 3])
+if order > 0 then
+  for i = 1, ask[A_CORRECTIONS] * CORRECTION_SIZE, CORRECTION_SIZE do
+    local metric, window = corrections[i], corrections[i + 1] * 1000
+    for j = 1, #counts do
+      local c = counts[j]
+      if c[C_METRIC] == metric and c[C_WINDOW] == window
+        and c[C_GENERATION] == corrections[i + 4] then
+        correct(c, corrections[i + 2], corrections[i + 3])
+      end
     end
   end
-  state[S_PAUSE] = max(state[S_PAUSE], now + ask[A_PAUSE])
-  if ask[A_TEACHES] then
+  if now + ask[A_PAUSE] > state[S_PAUSE] then state[S_PAUSE] = now + ask[A_PAUSE] end
+  if ask[A_TEACHES] == 1 then
     state[S_KNOWN] = state[S_KNOWN] + 1
-    write('k', ask[A_TEACHES])
+    writes[#writes + 1] = 'k'
+    writes[#writes + 1] = message:sub(place)
   end
 end
 
 -- Who goes.
 
-local admit
-do
+-- A candidate: where it starts, whose it is, its seat, its charge (behind a place in a list), its
+-- place among the heads or those who wait, and its cost.
+local P_START, P_ID, P_SEAT, P_CHARGES, P_BASE, P_PLACE, P_COST = 1, 2, 3, 4, 5, 6, 7
+local lines, seats, left, untold = { false, false, false }, 0, 0, 0
+local told, tails, with_tails
 
-local function start_of(tag, tier)
-  local virtual = state[S_VIRTUAL + tier]
-  local own = tags[tag]
-  return own and max(own, virtual) or virtual
-end
-
-local function serve(tag, tier, weight, price, least, waits)
-  local start = start_of(tag, tier)
-  state[S_VIRTUAL + tier] = max(state[S_VIRTUAL + tier], min(start, least))
-  tags[tag] = start + price / max(weight, 1)
-  state[S_SCALE] = max(state[S_SCALE], price)
-  local bound = CREDIT_COSTS_MAX * state[S_SCALE]
-  for other = 1, 3 do
-    if waits[other] or other == tier then
-      local earned = price * ask[A_SHARES + other] / PPM
-      local spent = other == tier and price or 0
-      state[S_CREDIT + other] = max(min(state[S_CREDIT + other] + earned - spent, bound), -bound)
-    end
-  end
-end
-
--- Who waits: others first, in the order of their ids, then the sender. A candidate's charge is
--- behind `base` in `charges`.
-
-local lines, seats = { {}, {}, {} }, 0
-
-local function add(id, charges, base, tier, tag, start)
-  local line = lines[tier]
-  seats = seats + 1
-  local candidate = { id = id, charges = charges, base = base, tag = tag, start = start, seat = seats }
-  line[#line + 1] = candidate
-  return candidate
-end
-
-local function is_before(a, b)
-  if a.start ~= b.start then return a.start < b.start end
-  if a.id ~= b.id then return a.id < b.id end
-  return a.seat < b.seat
-end
-
--- A segment: how many heads, then tier, tenant, weight and charge of each; fronts the same, with what
--- is behind them.
-local function read_others()
+-- What waits at others: candidates, and what waits behind those.
+if #waiting > 0 then
+  told, tails = {}, {}
   local others, names = {}, {}
   for i = 1, #waiting, 3 do
     if waiting[i] ~= me and now <= waiting[i + 1] + GRACE then
-      local segment = unpack_message(waiting[i + 2])
-      others[#others + 1] = { place = i, segment = segment }
-      for at = 1, #segment - 1, 8 do
-        names[#names + 1] = 't' .. segment[at + 1] .. segment[at + 2]
-      end
+      local text = waiting[i + 2]
+      local size, fronts = text:byte(27, 28)
+      local segment = { numbers('<' .. ('Bc0ddddddd'):rep(size + fronts), text, 29) }
+      others[#others + 1] = { i, segment, size, fronts }
+      for at = 1, (size + fronts) * 8, 8 do names[#names + 1] = segment[at] end
     end
   end
   fetch_tags(names)
-  return others
-end
-
-local function line_up_others(others)
-  local tails, untold = {}, 0
   for i = 1, #others do
-    local segment, id, starts = others[i].segment, waiting[others[i].place], {}
-    local fronts = 1 + 8 * segment[1]
-    for at = 1, fronts - 1, 8 do
-      local tier, tag = segment[at + 1], 't' .. segment[at + 1] .. segment[at + 2]
-      local start = starts[tag] or start_of(tag, tier)
-      add(id, segment, at + 3, tier, tag, start).place = others[i].place
-      starts[tag] = start + cost(segment, at + 3) / max(segment[at + 3], 1)
+    local other, starts = others[i], {}
+    local segment, id, size = other[2], waiting[other[1]], other[3]
+    for at = 1, size * 8, 8 do
+      local tag, tier, weight = segment[at], segment[at + 1], segment[at + 2]
+      local start, virtual = starts[tag] or tags[tag], state[S_VIRTUAL + tier]
+      if not start or start < virtual then start = virtual end
+      local line = lines[tier] or {}
+      lines[tier] = line
+      seats = seats + 1
+      line[#line + 1] = { start, id, seats, segment, at + 2, other[1], 0 }
+      starts[tag] = start + cost(segment, at + 2) / (weight > 1 and weight or 1)
     end
-    if fronts > 1 then untold = untold + 1 end
-    for at = fronts, #segment - 1, 8 do
-      local tier, tenant, weight = segment[at + 1], segment[at + 2], max(segment[at + 3], 1)
+    if size > 0 then untold = untold + 1 end
+    for at = size * 8 + 1, (size + other[4]) * 8, 8 do
+      local tag, tier, weight = segment[at], segment[at + 1], math.max(segment[at + 2], 1)
       local named = 0
-      for h = 1, fronts - 1, 8 do
-        if segment[h + 1] == tier and segment[h + 2] == tenant then
-          named = named + cost(segment, h + 3)
-        end
+      for h = 1, size * 8, 8 do
+        if segment[h] == tag then named = named + cost(segment, h + 2) end
       end
+      local start, virtual = tags[tag], state[S_VIRTUAL + tier]
+      if not start or start < virtual then start = virtual end
       tails[#tails + 1] = {
         tier = tier,
-        start = start_of('t' .. tier .. tenant, tier) + named / weight,
-        length = cost(segment, at + 3) / weight,
+        start = start + named / weight,
+        length = cost(segment, at + 2) / weight,
         charges = segment,
-        base = at + 3,
+        base = at + 2,
       }
     end
   end
-  return tails, untold
+end
+
+if tails and #tails > 0 then
+  -- What goes before a candidate: those in front of it, and what others have not named.
+  function with_tails(candidate, tier, ahead, tails)
+    local before = { ahead[1], ahead[2], ahead[3], ahead[4], ahead[5] }
+    local is_owed = state[S_CREDIT + tier] > 0
+    for i = 1, #tails do
+      local tail, part = tails[i], 0
+      if tail.tier == tier then
+        part = math.max(math.min((candidate[P_START] - tail.start) / tail.length, 1), 0)
+      elseif tail.tier < tier and not is_owed then
+        part = 1
+      end
+      if part > 0 then
+        for m = 1, 5 do
+          local units = tail.charges[tail.base + m]
+          if units > 0 then before[m] = before[m] + math.floor(units * part) end
+        end
+      end
+    end
+    return before
+  end
 end
 
 -- Heads of the sender; those that were let in before are granted again.
-local function line_up_mine(grants)
-  local starts, left = {}, 0
-  for i = 1, #heads, HEAD do
-    if opened['o' .. me .. heads[i]] then
-      grants[#grants + 1] = { heads[i] }
-    else
-      local tier, tag = heads[i + 2], head_tags[i]
-      local start = starts[tag] or start_of(tag, tier)
-      add(me, heads, i + 3, tier, tag, start).head = i
-      starts[tag] = start + cost(heads, i + 3) / max(heads[i + 3], 1)
-      left = left + 1
-    end
-  end
-  return left
-end
-
-local function next_tier(front)
-  local tier, most = nil, 0
-  for t = 1, 3 do
-    if lines[t][front[t]] and state[S_CREDIT + t] > most then
-      tier, most = t, state[S_CREDIT + t]
-    end
-  end
-  if tier then return tier end
-  for t = 1, 3 do
-    if lines[t][front[t]] then return t end
-  end
-end
-
--- What goes before a candidate: those in front of it, and what others have not named.
-local function before_of(candidate, tier, ahead, tails)
-  if #tails == 0 then return ahead end
-  local before = { ahead[1], ahead[2], ahead[3], ahead[4], ahead[5] }
-  local is_owed = state[S_CREDIT + tier] > 0
-  for i = 1, #tails do
-    local tail, part = tails[i], 0
-    if tail.tier == tier then
-      part = max(min((candidate.start - tail.start) / tail.length, 1), 0)
-    elseif tail.tier < tier and not is_owed then
-      part = 1
-    end
-    if part > 0 then
-      for m = 1, 5 do
-        local units = tail.charges[tail.base + m]
-        if units > 0 then before[m] = before[m] + floor(units * part) end
-      end
-    end
-  end
-  return before
-end
-
-local judges = {}
-
-local function can_ever_go(candidate)
-  for i = 1, #judges do
-    local c = judges[i]
-    if candidate.charges[candidate.base + c[C_METRIC]] > c[C_AMOUNT] then return false end
-  end
-  return true
-end
-
-local function earliest(candidate, before, ahead_count)
-  local most = ask[A_IN_FLIGHT]
-  if most >= 0 and state[S_OPEN] + ahead_count >= most then return INF end
-  local at = max(now, state[S_PAUSE], state[S_LEARNING], state[S_LAUNCH] + ask[A_SPACING])
-  for i = 1, #judges do
-    local c = judges[i]
-    local metric = c[C_METRIC]
-    local units = candidate.charges[candidate.base + metric]
-    if units > 0 then
-      at = max(at, earliest_of(c, (i - 1) * TERMS, before[metric], units))
-    end
-  end
-  return at
-end
-
-local function take(candidate, tier, least, waits)
-  local charges, base, i = candidate.charges, candidate.base, candidate.head
-  local price, grant = cost(charges, base), { heads[i] }
-  for j = 1, #counts do
-    local c = counts[j]
-    local units = charges[base + c[C_METRIC]]
-    if units > 0 then take_units(c, units) end
-    grant[j + 1] = ceil(used_of(c))
-  end
-  for m = 1, 5 do state[S_FLIGHT + m] = state[S_FLIGHT + m] + charges[base + m] end
-  serve(candidate.tag, tier, heads[i + 3], price, least, waits)
-  state[S_LAUNCH] = now
-  local name = 'o' .. me .. heads[i]
-  if not opened[name] then state[S_OPEN] = state[S_OPEN] + 1 end
-  set_open(name, pack(tier, heads[i + 1], heads[i + 3], now, charges[base + 1], charges[base + 2],
-    charges[base + 3], charges[base + 4], charges[base + 5]))
-  return grant
-end
-
-local function keep_waiting(kept, wake)
-  local segment = { min(#kept, HEADS_MAX) }
-  local function append(i, base)
-    local n = #segment
-    segment[n + 1], segment[n + 2], segment[n + 3] = heads[i + 2], heads[i + 1], heads[i + 3]
-    for m = 1, 5 do segment[n + 3 + m] = heads[base + m] end
-  end
-  for k = 1, segment[1] do append(kept[k], kept[k] + 3) end
-  local fronts = 0
-  for i = 1, #heads, HEAD do
-    local base = i + 8
-    if fronts < HEADS_MAX and heads[base + 1] + heads[base + 2] + heads[base + 3]
-      + heads[base + 4] + heads[base + 5] > 0 then
-      append(i, base)
-      fronts = fronts + 1
-    end
-  end
-  if #segment > 1 then
-    start_waiting(me, wake, pack(segment))
+local starts = {}
+for i = 1, heads_end, HEAD_SIZE do
+  if opened[heads[i]] then
+    grants = grants + 1
+    answer[grants + 1] = bytes('<Bd', 0, (i - 1) / HEAD_SIZE)
   else
-    stop_waiting(me)
+    local tag, tier, weight = heads[i + H_TAG], heads[i + H_TIER], heads[i + H_WEIGHT]
+    local start, virtual = starts[tag] or tags[tag], state[S_VIRTUAL + tier]
+    if not start or start < virtual then start = virtual end
+    local price, line = cost(heads, i + H_CHARGE), lines[tier]
+    seats, left = seats + 1, left + 1
+    local candidate = { start, me, seats, heads, i + H_CHARGE, i, price }
+    if line then line[#line + 1] = candidate else lines[tier] = { candidate } end
+    starts[tag] = start + price / (weight > 1 and weight or 1)
+  end
+end
+if seats > 1 then
+  local function is_before(a, b)
+    if a[P_START] ~= b[P_START] then return a[P_START] < b[P_START] end
+    if a[P_ID] ~= b[P_ID] then return a[P_ID] < b[P_ID] end
+    return a[P_SEAT] < b[P_SEAT]
+  end
+  for t = 1, 3 do
+    if lines[t] then table.sort(lines[t], is_before) end
   end
 end
 
--- Lets in all who may go of those who wait at the sender.
-function admit()
-  local grants, wakes, wake, kept, told = {}, {}, INF, {}, {}
-  for t = 0, #all_terms - 1, TERMS do
-    judges[#judges + 1] = count_of(all_terms[t + T_METRIC], all_terms[t + T_MS])
-  end
-  local tails, untold = line_up_others(read_others())
-  local left = line_up_mine(grants)
-  local front, passed = { 1, 1, 1 }, { INF, INF, INF }
-  local passes = { false, false, false }
-  for t = 1, 3 do
-    if #lines[t] > 1 then sort(lines[t], is_before) end
-  end
+-- Where the next of each tier stands, where the first of those starts who were passed over, and what
+-- all of those take.
+local front, passed, kept = { 1, 1, 1 }, { INF, INF, INF }, {}
+local ahead, ahead_count = { 0, 0, 0, 0, 0 }, 0
+if with_tails then
   for i = 1, #tails do
     local t = tails[i].tier
-    passed[t], passes[t] = min(passed[t], tails[i].start), true
+    passed[t] = math.min(passed[t], tails[i].start)
   end
-  local ahead, ahead_count = { 0, 0, 0, 0, 0 }, 0
-  while left > 0 or untold > 0 do
-    local tier = next_tier(front)
-    local candidate = lines[tier][front[tier]]
-    front[tier] = front[tier] + 1
-    local is_mine = candidate.id == me
-    local goes = false
-    if is_mine or not told[candidate.id] then
-      local at = earliest(candidate, before_of(candidate, tier, ahead, tails), ahead_count)
-      if is_mine then
-        left = left - 1
-        goes = at <= now
-        if not goes then
-          wake = min(wake, at)
-          kept[#kept + 1] = candidate.head
-        end
-      else
-        told[candidate.id] = true
-        untold = untold - 1
-        if at + SOONER < waiting[candidate.place + 1] then
-          waiting[candidate.place + 1] = at
-          waiting_changed = true
-          wakes[#wakes + 1] = candidate.id
-        end
-      end
+end
+local most_in_flight = ask[A_IN_FLIGHT]
+while left > 0 or untold > 0 do
+  local tier, first, most = nil, nil, 0
+  for t = 1, 3 do
+    if lines[t] and lines[t][front[t]] then
+      first = first or t
+      if state[S_CREDIT + t] > most then tier, most = t, state[S_CREDIT + t] end
     end
-    if goes then
-      local following = lines[tier][front[tier]]
-      local least = min(passed[tier], following and following.start or INF)
-      local waits = {}
-      for t = 1, 3 do waits[t] = passes[t] or lines[t][front[t]] ~= nil end
-      grants[#grants + 1] = take(candidate, tier, least, waits)
+  end
+  tier = tier or first
+  local candidate = lines[tier][front[tier]]
+  front[tier] = front[tier] + 1
+  local id, charges, base = candidate[P_ID], candidate[P_CHARGES], candidate[P_BASE]
+  local is_mine, goes, i = id == me, false, candidate[P_PLACE]
+  if is_mine or not told[id] then
+    -- The earliest time for it; infinite: not by itself.
+    local at = now
+    if most_in_flight ~= NONE and state[S_OPEN] + ahead_count >= most_in_flight then
+      at = INF
     else
-      passed[tier], passes[tier] = min(passed[tier], candidate.start), true
-      if can_ever_go(candidate) then
-        for m = 1, 5 do ahead[m] = ahead[m] + candidate.charges[candidate.base + m] end
-        ahead_count = ahead_count + 1
+      local before = with_tails and with_tails(candidate, tier, ahead, tails) or ahead
+      if state[S_PAUSE] > at then at = state[S_PAUSE] end
+      if state[S_LEARNING] > at then at = state[S_LEARNING] end
+      local spaced = state[S_LAUNCH] + ask[A_SPACING]
+      if spaced > at then at = spaced end
+      for j = 1, terms_count do
+        local c = judges[j]
+        local metric = c[C_METRIC]
+        local units = charges[base + metric]
+        if units > 0 then
+          local later = earliest_of(c, (j - 1) * TERM_SIZE, before[metric], units)
+          if later > at then at = later end
+        end
+      end
+    end
+    if is_mine then
+      left = left - 1
+      goes = at <= now
+      if not goes then
+        if at < wake then wake = at end
+        kept[#kept + 1] = i
+      end
+    else
+      told[id] = true
+      untold = untold - 1
+      if at + SOONER < waiting[i + 1] then
+        local text = waiting[i + 2]
+        waiting[i + 1] = at
+        waiting[i + 2] = text:sub(1, 16) .. bytes('<d', at) .. text:sub(25)
+        waiting_changed = true
+        wakes[#wakes + 1] = id
       end
     end
   end
-  keep_waiting(kept, wake)
-  return grants, wakes, wake
-end
-
-end
-
-local function keep_alive(lease)
-  local longest = 0
-  for i = 1, #counts do longest = max(longest, counts[i][C_WINDOW] + counts[i][C_GUARD]) end
-  local ttl = max(TTL_MIN_MS, ceil((2 * max(longest, lease) + AWAY) / 1000))
-  -- Extended when a quarter is over, or more is needed than was.
-  if now + ttl * 750 > state[S_EXPIRES] then
-    state[S_EXPIRES] = now + ttl * 1000
-    return ttl
+  if goes then
+    local used = {}
+    for j = 1, #counts do
+      local c = counts[j]
+      local units = heads[base + c[C_METRIC]]
+      if units > 0 then put(c, units, true) end
+      used[j] = ceil(used_of(c))
+    end
+    for m = 1, 5 do state[S_FLIGHT + m] = state[S_FLIGHT + m] + heads[base + m] end
+    local name, tag, weight = heads[i], heads[i + H_TAG], heads[i + H_WEIGHT]
+    local price, virtual, start = candidate[P_COST], state[S_VIRTUAL + tier], tags[tag]
+    if not start or start < virtual then start = virtual end
+    tags[tag] = start + price / (weight > 1 and weight or 1)
+    -- Nobody loses a turn because somebody else had room before.
+    local least, following = passed[tier], lines[tier][front[tier]]
+    if following and following[P_START] < least then least = following[P_START] end
+    if start < least then least = start end
+    if least > virtual then state[S_VIRTUAL + tier] = least end
+    if price > state[S_SCALE] then state[S_SCALE] = price end
+    local bound = CREDIT_COSTS_MAX * state[S_SCALE]
+    for t = 1, 3 do
+      if t == tier or passed[t] < INF or lines[t] and lines[t][front[t]] then
+        local credit = state[S_CREDIT + t] + price * ask[A_SHARES + t] / PPM
+        if t == tier then credit = credit - price end
+        if credit > bound then credit = bound elseif credit < -bound then credit = -bound end
+        state[S_CREDIT + t] = credit
+      end
+    end
+    state[S_LAUNCH] = now
+    if not opened[name] then state[S_OPEN] = state[S_OPEN] + 1 end
+    opened[name] = bytes(OPEN, weight, now, heads[base + 1], heads[base + 2], heads[base + 3],
+      heads[base + 4], heads[base + 5], #tag, tag)
+    changed_open[name] = true
+    grants = grants + 1
+    answer[grants + 1] = bytes('<B' .. ('d'):rep(#used + 1), #used, (i - 1) / HEAD_SIZE, unpack(used))
+  else
+    if candidate[P_START] < passed[tier] then passed[tier] = candidate[P_START] end
+    local can_ever_go = true
+    for j = 1, terms_count do
+      local c = judges[j]
+      if charges[base + c[C_METRIC]] > c[C_AMOUNT] then can_ever_go = false end
+    end
+    if can_ever_go then
+      for m = 1, 5 do ahead[m] = ahead[m] + charges[base + m] end
+      ahead_count = ahead_count + 1
+    end
   end
+end
+
+-- Who still waits at the sender is kept for the others.
+if #waiting > 0 or heads_end > 0 then
+  if stop_waiting then stop_waiting(me) end
+  local size = math.min(#kept, HEADS_MAX)
+  local parts, fronts = {}, 0
+  for k = 1, size do
+    local i = kept[k]
+    local tag = heads[i + H_TAG]
+    parts[k] = bytes('<Bc0ddddddd', #tag, tag, heads[i + H_TIER], heads[i + H_WEIGHT],
+      heads[i + 4], heads[i + 5], heads[i + 6], heads[i + 7], heads[i + 8])
+  end
+  for i = 1, heads_end, HEAD_SIZE do
+    if fronts < HEADS_MAX and heads[i + H_BEHIND] ~= '' then
+      local tag = heads[i + H_TAG]
+      fronts = fronts + 1
+      parts[size + fronts] = bytes('<Bc0dd', #tag, tag, heads[i + H_TIER], heads[i + H_WEIGHT])
+        .. heads[i + H_BEHIND]
+    end
+  end
+  if #parts > 0 then
+    local all, at = table.concat(parts), 1
+    while waiting[at] and waiting[at] < me do at = at + 3 end
+    table.insert(waiting, at, bytes('<c16dHBB', me, wake, #all + 2, size, fronts) .. all)
+    table.insert(waiting, at, wake)
+    table.insert(waiting, at, me)
+    waiting_changed = true
+  end
+end
+
+if ask[A_LEAVES] == 1 then
+  state[S_DEMAND] = state[S_DEMAND] - mine[4]
+  mine = nil
+  present.forget({ me })
+end
+for name, tag in pairs(tags) do
+  local stored = tag_stored[name]
+  if tag and tag > state[S_VIRTUAL + name:byte(2) - 48] then
+    local value = bytes('<d', tag)
+    if value ~= stored then
+      writes[#writes + 1] = name
+      writes[#writes + 1] = value
+    end
+    if not stored then state[S_TAGS] = state[S_TAGS] + 1 end
+  elseif stored then
+    deletes[#deletes + 1] = name
+    state[S_TAGS] = state[S_TAGS] - 1
+  end
+end
+-- Tenants that have not been back for long: looked for whenever their number has doubled.
+if state[S_TAGS] > 2 * state[S_SWEPT] + 256 then
+  local names = {}
+  for _, field in ipairs(call('HKEYS', key)) do
+    if field:sub(1, 1) == 't' and tags[field] == nil then names[#names + 1] = field end
+  end
+  local values = fetch(names)
+  for i = 1, #names do
+    if numbers('<d', values[i]) <= state[S_VIRTUAL + names[i]:byte(2) - 48] then
+      deletes[#deletes + 1] = names[i]
+      state[S_TAGS] = state[S_TAGS] - 1
+    end
+  end
+  state[S_SWEPT] = state[S_TAGS]
+end
+
 end
 
 -- What is left of it all, and what the sender is told.
-local function finish(order, grants, wakes, wake)
-  local levels, told = {}, false
-  for i = 1, #counts do
-    local c = counts[i]
-    levels[i] = { c[C_METRIC], c[C_MS], c[C_AMOUNT], c[C_KIND], ceil(used_of(c)), c[C_CORRECTED],
-      c[C_GENERATION], c[C_TAKEN], state[S_FLIGHT + c[C_METRIC]] }
-  end
-  if state[S_KNOWN] > ask[A_KNOWS] then
-    told = order > 0 and ask[A_TEACHES] or call('HGET', key, 'k')
-  end
-  local ttl = keep_alive(ask[A_LEASE])
-  keep_open()
-  keep_pages()
-  if mine then write('i' .. me, pack(unpack(mine))) end
-  if waiting_changed then write('w', pack(waiting)) end
-  write('s', pack(state))
-  flush()
-  if ttl then call('PEXPIRE', key, ttl) end
-  for i = 1, #wakes do call('PUBLISH', channel .. wakes[i], domain) end
-  return pack({ state[S_EPOCH], now, max(state[S_LEARNING] - now, 0), wake == INF and -1 or ceil(wake),
-    state[S_OPEN], share(mine and mine[4]) * 1000000, state[S_INSTANCES], state[S_KNOWN], told, grants,
-    levels, wakes })
-end
 
-part_with_silent()
-allow_for_away()
-local order = hear()
-local grants, wakes, wake = {}, {}, INF
-if order >= 0 then
-  agree()
-  close_all()
-  if order > 0 then learn() end
-  grants, wakes, wake = admit()
-  if ask[A_LEAVES] == 1 then
-    state[S_DEMAND] = state[S_DEMAND] - mine[4]
-    mine = nil
-    forget({ me })
-  end
-  keep_tags()
+local known, knowledge = 0, ''
+if state[S_KNOWN] > ask[A_KNOWS] then
+  known = state[S_KNOWN]
+  knowledge = order > 0 and ask[A_TEACHES] == 1 and message:sub(place) or call('HGET', key, 'k')
 end
-return finish(order, grants, wakes, wake)
+answer[1] = bytes('<ddddddddddd', state[S_EPOCH], now,
+  state[S_LEARNING] > now and state[S_LEARNING] - now or 0, wake == INF and NONE or ceil(wake),
+  state[S_OPEN], share(mine and mine[4]) * 1000000, state[S_INSTANCES], known, grants, #counts,
+  #wakes)
+
+state[S_COUNTS], state[S_AWAY] = #counts, #away
+local kept, longest = { '' }, ask[A_LEASE]
+for i = 1, #counts do
+  local c = counts[i]
+  local metric, window = c[C_METRIC], c[C_WINDOW]
+  answer[#answer + 1] = bytes(LEVELS, metric, window / 1000, c[C_AMOUNT], c[C_KIND],
+    ceil(used_of(c)), c[C_CORRECTED], c[C_GENERATION], c[C_TAKEN], state[S_FLIGHT + metric])
+  if window + c[C_GUARD] > longest then longest = window + c[C_GUARD] end
+  kept[i + 1] = bytes(COUNT:sub(1, c[C_VALUES] + 2), unpack(c))
+end
+for i = 1, #wakes do answer[#answer + 1] = wakes[i] end
+answer[#answer + 1] = knowledge
+
+-- Extended when a quarter is over, or more is needed than was.
+local ttl = ceil((2 * longest + AWAY) / 1000)
+if ttl < TTL_MIN_MS then ttl = TTL_MIN_MS end
+local is_extended = now + ttl * 750 > state[S_EXPIRES]
+if is_extended then state[S_EXPIRES] = now + ttl * 1000 end
+
+kept[1] = bytes(STATE, FORMAT, #counts, #away, #state[S_SERVER], unpack(state, S_SERVER))
+for i = 1, #away do kept[#kept + 1] = bytes('<c16dd', away[i][1], away[i][2], away[i][3]) end
+n = #writes
+writes[n + 1], writes[n + 2] = 's', table.concat(kept)
+n = n + 2
+if mine then
+  writes[n + 1], writes[n + 2] = 'i' .. me, bytes(INSTANCE, mine[1], mine[2], mine[3], mine[4])
+  n = n + 2
+end
+for name in pairs(changed_open) do
+  if opened[name] then
+    writes[n + 1], writes[n + 2] = name, opened[name]
+    n = n + 2
+  else
+    deletes[#deletes + 1] = name
+  end
+end
+for name, pieces in pairs(changed_pages or {}) do
+  if pieces == '' then
+    deletes[#deletes + 1] = name
+  else
+    writes[n + 1], writes[n + 2] = name, pieces
+    n = n + 2
+  end
+end
+if waiting_changed then
+  local all = {}
+  for i = 3, #waiting, 3 do all[i / 3] = waiting[i] end
+  if #all > 0 then
+    writes[n + 1], writes[n + 2] = 'w', table.concat(all)
+    n = n + 2
+  else
+    deletes[#deletes + 1] = 'w'
+  end
+end
+for first = 1, #deletes, 4000 do
+  call('HDEL', key, unpack(deletes, first, math.min(first + 3999, #deletes)))
+end
+for first = 1, n, 4000 do
+  call('HSET', key, unpack(writes, first, math.min(first + 3999, n)))
+end
+if is_extended then call('PEXPIRE', key, ttl) end
+for i = 1, #wakes do call('PUBLISH', ARGV[3] .. wakes[i], ARGV[4]) end
+return table.concat(answer)

@@ -79,7 +79,7 @@ impl RedisCoordinator {
         let answer = self.link.call(&key, by_hash, by_text).await;
         let answer = answer.map_err(|failure| self.error(failure))?;
         let decoded = match &answer {
-            Value::BulkString(bytes) => wire::decode(bytes),
+            Value::BulkString(bytes) => wire::decode(ask, bytes),
             _ => None,
         };
         decoded.ok_or_else(|| {

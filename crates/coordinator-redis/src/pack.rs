@@ -1,6 +1,7 @@
-//! The part of MessagePack that messages are made of: numbers, text, and arrays of known lengths.
+//! What messages are made of: numbers as little-endian doubles, which is what the store counts in,
+//! and short texts.
 
-/// Numbers above this are not told apart by the store, which counts in doubles.
+/// Numbers above this are not told apart by the store.
 const LARGEST: u64 = 1 << 53;
 
 /// Puts values one behind the other.
@@ -14,59 +15,32 @@ impl Packer {
         self.bytes
     }
 
-    pub(crate) fn array(&mut self, length: usize) {
-        match u16::try_from(length) {
-            Ok(short @ 0..=15) => self.bytes.push(0x90 | short.to_le_bytes()[0]),
-            Ok(length) => self.tagged(0xdc, &length.to_be_bytes()),
-            Err(_) => {
-                let length = u32::try_from(length).unwrap_or(u32::MAX);
-                self.tagged(0xdd, &length.to_be_bytes());
-            }
-        }
-    }
-
+    #[expect(clippy::cast_precision_loss, reason = "none is lost below 2^53")]
     pub(crate) fn number(&mut self, value: u64) {
-        let value = value.min(LARGEST);
-        match (
-            u8::try_from(value),
-            u16::try_from(value),
-            u32::try_from(value),
-        ) {
-            (Ok(tiny @ 0..=0x7f), ..) => self.bytes.push(tiny),
-            (Ok(byte), ..) => self.tagged(0xcc, &[byte]),
-            (_, Ok(short), _) => self.tagged(0xcd, &short.to_be_bytes()),
-            (.., Ok(word)) => self.tagged(0xce, &word.to_be_bytes()),
-            _ => self.tagged(0xcf, &value.to_be_bytes()),
-        }
+        self.double(value.min(LARGEST) as f64);
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "none is lost below 2^53")]
     pub(crate) fn signed(&mut self, value: i64) {
-        match u64::try_from(value) {
-            Ok(value) => self.number(value),
-            Err(_) => self.tagged(0xd3, &value.max(-(1 << 53)).to_be_bytes()),
-        }
+        let largest = LARGEST.cast_signed();
+        self.double(value.clamp(-largest, largest) as f64);
     }
 
-    pub(crate) fn text(&mut self, text: &str) {
-        let length = text.len();
-        match u16::try_from(length) {
-            Ok(short @ 0..=31) => self.bytes.push(0xa0 | short.to_le_bytes()[0]),
-            Ok(length) => self.tagged(0xda, &length.to_be_bytes()),
-            Err(_) => {
-                let length = u32::try_from(length).unwrap_or(u32::MAX);
-                self.tagged(0xdb, &length.to_be_bytes());
-            }
-        }
+    fn double(&mut self, value: f64) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// Text of a length that both sides know, or with nothing behind it.
+    pub(crate) fn bare(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    pub(crate) fn nothing(&mut self) {
-        self.bytes.push(0xc2);
-    }
-
-    fn tagged(&mut self, tag: u8, bytes: &[u8]) {
-        self.bytes.push(tag);
-        self.bytes.extend_from_slice(bytes);
+    /// Something of at most 255 bytes, with its length in front.
+    pub(crate) fn short(&mut self, bytes: &[u8]) {
+        let length = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
+        self.bytes.push(length);
+        self.bytes
+            .extend_from_slice(&bytes[..usize::from(length)]);
     }
 }
 
@@ -87,65 +61,34 @@ impl<'a> Unpacker<'a> {
         Some(taken)
     }
 
-    fn fixed<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N)?.try_into().ok()
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        self.bytes(1)?.first().copied()
     }
 
-    fn length<const N: usize>(&mut self) -> Option<usize> {
-        let bytes = self.fixed::<N>()?;
-        Some(
-            bytes
-                .iter()
-                .fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
-        )
-    }
-
-    /// How many values follow that belong together. Not more than could be there.
-    pub(crate) fn array(&mut self) -> Option<usize> {
-        let [tag] = self.fixed()?;
-        let length = match tag {
-            0x90..=0x9f => usize::from(tag & 0x0f),
-            // What a store makes of an empty table may be an empty map.
-            0x80 => 0,
-            0xdc => self.length::<2>()?,
-            0xdd => self.length::<4>()?,
-            _ => return None,
-        };
-        (length <= self.rest.len()).then_some(length)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "the store counts in doubles")]
     pub(crate) fn number(&mut self) -> Option<f64> {
-        let [tag] = self.fixed()?;
-        Some(match tag {
-            0x00..=0x7f => f64::from(tag),
-            0xe0..=0xff => f64::from(tag.cast_signed()),
-            0xca => f64::from(f32::from_be_bytes(self.fixed()?)),
-            0xcb => f64::from_be_bytes(self.fixed()?),
-            0xcc => f64::from(u8::from_be_bytes(self.fixed()?)),
-            0xcd => f64::from(u16::from_be_bytes(self.fixed()?)),
-            0xce => f64::from(u32::from_be_bytes(self.fixed()?)),
-            0xcf => u64::from_be_bytes(self.fixed()?) as f64,
-            0xd0 => f64::from(i8::from_be_bytes(self.fixed()?)),
-            0xd1 => f64::from(i16::from_be_bytes(self.fixed()?)),
-            0xd2 => f64::from(i32::from_be_bytes(self.fixed()?)),
-            0xd3 => i64::from_be_bytes(self.fixed()?) as f64,
-            _ => return None,
-        })
+        let bytes = self.bytes(8)?.try_into().ok()?;
+        Some(f64::from_le_bytes(bytes))
     }
 
-    /// Text; `Some(None)`: there is none.
-    pub(crate) fn text(&mut self) -> Option<Option<&'a str>> {
-        let [tag] = self.fixed()?;
-        let length = match tag {
-            0xa0..=0xbf => usize::from(tag & 0x1f),
-            0xd9 => self.length::<1>()?,
-            0xda => self.length::<2>()?,
-            0xdb => self.length::<4>()?,
-            0xc0 | 0xc2 => return Some(None),
-            _ => return None,
-        };
-        std::str::from_utf8(self.bytes(length)?).ok().map(Some)
+    /// How many things follow, which take a byte or more each.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and is compared with what there is"
+    )]
+    pub(crate) fn count(&mut self) -> Option<usize> {
+        let count = self.number()? as usize;
+        (count <= self.rest.len()).then_some(count)
+    }
+
+    /// Text of so many bytes.
+    pub(crate) fn text(&mut self, length: usize) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes(length)?).ok()
+    }
+
+    /// All that is left, as text.
+    pub(crate) fn rest(self) -> Option<&'a str> {
+        std::str::from_utf8(self.rest).ok()
     }
 }
 
@@ -155,52 +98,47 @@ mod tests {
 
     #[test]
     fn numbers_come_back() {
-        let numbers = [
-            0,
-            127,
-            128,
-            255,
-            256,
-            65_535,
-            65_536,
-            u64::from(u32::MAX),
-            1 << 40,
-        ];
+        let numbers = [0, 127, 65_536, u64::from(u32::MAX), 1 << 40, LARGEST];
         let mut packer = Packer::default();
         for number in numbers {
             packer.number(number);
             packer.signed(-number.cast_signed());
         }
+        packer.number(u64::MAX);
         let bytes = packer.into_bytes();
         let mut unpacker = Unpacker::new(&bytes);
         for number in numbers {
             assert_eq!(unpacker.number(), Some(number as f64));
             assert_eq!(unpacker.number(), Some(-(number as f64)));
         }
+        assert_eq!(unpacker.number(), Some(LARGEST as f64));
         assert_eq!(unpacker.number(), None);
     }
 
     #[test]
-    fn texts_and_arrays_come_back() {
-        for length in [0, 5, 31, 32, 300, 70_000] {
-            let text = "x".repeat(length);
-            let mut packer = Packer::default();
-            packer.array(length);
-            packer.text(&text);
-            packer.nothing();
-            let bytes = packer.into_bytes();
-            let mut unpacker = Unpacker::new(&bytes);
-            assert_eq!(unpacker.array(), Some(length));
-            assert_eq!(unpacker.text(), Some(Some(text.as_str())));
-            assert_eq!(unpacker.text(), Some(None));
-        }
+    fn texts_come_back() {
+        let mut packer = Packer::default();
+        packer.short(b"ten");
+        packer.short(&[b'x'; 300]);
+        packer.bare("the rest");
+        let bytes = packer.into_bytes();
+        let mut unpacker = Unpacker::new(&bytes);
+        assert_eq!(unpacker.byte(), Some(3));
+        assert_eq!(unpacker.text(3), Some("ten"));
+        assert_eq!(unpacker.byte(), Some(255));
+        assert_eq!(unpacker.text(255), Some("x".repeat(255).as_str()));
+        assert_eq!(unpacker.rest(), Some("the rest"));
     }
 
     #[test]
     fn what_is_not_there_is_not_believed() {
-        assert_eq!(Unpacker::new(&[0xdd, 0xff, 0xff, 0xff, 0xff]).array(), None);
-        assert_eq!(Unpacker::new(&[0xa5, b'x']).text(), None);
-        assert_eq!(Unpacker::new(&[0xcb, 1]).number(), None);
-        assert_eq!(Unpacker::new(&[]).number(), None);
+        let mut packer = Packer::default();
+        packer.number(1 << 40);
+        let bytes = packer.into_bytes();
+        assert_eq!(Unpacker::new(&bytes).count(), None);
+        assert_eq!(Unpacker::new(&bytes[..7]).number(), None);
+        assert_eq!(Unpacker::new(&bytes).text(9), None);
+        assert_eq!(Unpacker::new(&[0xff]).rest(), None);
+        assert_eq!(Unpacker::new(&[]).byte(), None);
     }
 }

@@ -1,18 +1,11 @@
-//! Messages as the script reads and writes them: flat arrays of MessagePack, in the script's order.
+//! Messages as the script reads and writes them: numbers and short texts, in the script's order.
 
 use paceline_coordinator::{
-    Answer, Ask, CountKind, End, Epoch, Grant, InstanceId, Knowledge, Level, LimitId, Terms,
-    TicketId,
+    Answer, Ask, CountKind, End, Epoch, Grant, Head, InstanceId, Knowledge, Level, LimitId, Terms,
 };
 use paceline_limiter::{Charge, Metric, Tier};
 
 use crate::pack::{Packer, Unpacker};
-
-/// How many values the script expects for each of these.
-const TERMS: usize = 11;
-const CLOSED: usize = 7;
-const CORRECTION: usize = 5;
-const HEAD: usize = 14;
 
 const KINDS: [CountKind; 5] = [
     CountKind::Bucket,
@@ -30,8 +23,7 @@ fn place<T: PartialEq>(all: &[T], one: &T) -> u64 {
 
 pub(crate) fn encode(ask: &Ask) -> Vec<u8> {
     let mut out = Packer::default();
-    out.array(18);
-    out.text(&ask.instance.to_string());
+    out.bare(&ask.instance.to_string());
     out.number(ask.sequence);
     match ask.epoch {
         Some(epoch) => out.number(epoch.0),
@@ -46,17 +38,24 @@ pub(crate) fn encode(ask: &Ask) -> Vec<u8> {
         out.number(u64::from(share));
     }
     out.number(ask.knows);
-    match &ask.teaches {
-        Some(text) => out.text(text),
-        None => out.nothing(),
-    }
+    out.number(u64::from(ask.teaches.is_some()));
     out.number(u64::from(ask.leaves));
-    out.array(ask.terms.len() * TERMS);
+    for length in [
+        ask.terms.len(),
+        ask.closed.len(),
+        ask.corrections.len(),
+        ask.heads.len(),
+    ] {
+        out.number(length as u64);
+    }
     for terms in &ask.terms {
         encode_terms(&mut out, terms);
     }
     encode_news(&mut out, ask);
-    encode_heads(&mut out, ask);
+    for head in &ask.heads {
+        encode_head(&mut out, ask.instance, head);
+    }
+    out.bare(ask.teaches.as_deref().unwrap_or_default());
     out.into_bytes()
 }
 
@@ -74,8 +73,8 @@ fn encode_terms(out: &mut Packer, terms: &Terms) {
             out.number(latest);
         }
         None => {
-            out.nothing();
-            out.nothing();
+            out.signed(-1);
+            out.signed(-1);
         }
     }
     out.number(terms.used);
@@ -88,21 +87,13 @@ fn encode_charge(out: &mut Packer, charge: &Charge) {
 }
 
 fn encode_news(out: &mut Packer, ask: &Ask) {
-    out.array(ask.closed.len() * CLOSED);
     for closed in &ask.closed {
-        out.text(&closed.id.0.to_string());
+        out.short(format!("o{}{}", ask.instance, closed.id.0).as_bytes());
         match &closed.end {
-            End::Charged(charge) => {
-                out.number(1);
-                encode_charge(out, charge);
-            }
-            End::NotSent => {
-                out.number(0);
-                encode_charge(out, &Charge::ZERO);
-            }
+            End::Charged(charge) => encode_charge(out, charge),
+            End::NotSent => encode_charge(out, &Charge::ZERO),
         }
     }
-    out.array(ask.corrections.len() * CORRECTION);
     for correction in &ask.corrections {
         out.number(place(&Metric::ALL, &correction.id.metric));
         out.number(correction.id.window_ms);
@@ -112,24 +103,23 @@ fn encode_news(out: &mut Packer, ask: &Ask) {
     }
 }
 
-fn encode_heads(out: &mut Packer, ask: &Ask) {
-    out.array(ask.heads.len() * HEAD);
-    for head in &ask.heads {
-        out.text(&head.id.0.to_string());
-        out.text(&head.tenant.to_string());
-        out.number(place(&Tier::ALL, &head.tier));
-        out.number(u64::from(head.weight));
-        encode_charge(out, &head.charge);
-        encode_charge(out, &head.behind);
+fn encode_head(out: &mut Packer, instance: InstanceId, head: &Head) {
+    let tier = place(&Tier::ALL, &head.tier);
+    out.short(format!("o{instance}{}", head.id.0).as_bytes());
+    out.short(format!("t{tier}{}", head.tenant).as_bytes());
+    out.number(tier);
+    out.number(u64::from(head.weight));
+    encode_charge(out, &head.charge);
+    let mut behind = Packer::default();
+    if !head.behind.is_zero() {
+        encode_charge(&mut behind, &head.behind);
     }
+    out.short(&behind.into_bytes());
 }
 
-/// `None`: this is not an answer of the script.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Answer> {
+/// `None`: this is not the script's answer to `ask`.
+pub(crate) fn decode(ask: &Ask, bytes: &[u8]) -> Option<Answer> {
     let mut from = Unpacker::new(bytes);
-    if from.array()? != 12 {
-        return None;
-    }
     let epoch = Epoch(whole(from.number()?));
     let now_us = whole(from.number()?);
     let learning_us = whole(from.number()?);
@@ -138,42 +128,40 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Answer> {
     let share_ppm = small(from.number()?);
     let instances = small(from.number()?);
     let version = whole(from.number()?);
-    let text = from.text()?.map(str::to_owned);
-    let grants = decode_grants(&mut from)?;
-    let count = from.array()?;
-    let levels: Option<Vec<Level>> = (0..count).map(|_| decode_level(&mut from)).collect();
-    let count = from.array()?;
-    let wakes: Option<Vec<InstanceId>> = (0..count).map(|_| decode_instance(&mut from)).collect();
+    let (grants, levels, wakes) = (from.count()?, from.count()?, from.count()?);
+    let grants: Option<Vec<Grant>> = (0..grants).map(|_| decode_grant(ask, &mut from)).collect();
+    let levels: Option<Vec<Level>> = (0..levels).map(|_| decode_level(&mut from)).collect();
+    let wakes: Option<Vec<InstanceId>> = (0..wakes).map(|_| decode_instance(&mut from)).collect();
+    let text = from.rest()?;
     Some(Answer {
         epoch,
         now_us,
         learning_us,
-        grants,
+        grants: grants?,
         wake_us: (wake >= 0.0).then(|| whole(wake)),
         levels: levels?,
         in_flight,
         share_ppm,
         instances,
         wakes: wakes?,
-        knowledge: text.map(|text| Knowledge { version, text }),
+        knowledge: (version > 0).then(|| Knowledge {
+            version,
+            text: text.to_owned(),
+        }),
     })
 }
 
-fn decode_grants(from: &mut Unpacker<'_>) -> Option<Vec<Grant>> {
-    let count = from.array()?;
-    let grant = |_| {
-        let used = from.array()?.checked_sub(1)?;
-        let id = TicketId(from.text()??.parse().ok()?);
-        let used: Option<Vec<u64>> = (0..used).map(|_| Some(whole(from.number()?))).collect();
-        Some(Grant { id, used: used? })
-    };
-    (0..count).map(grant).collect()
+fn decode_grant(ask: &Ask, from: &mut Unpacker<'_>) -> Option<Grant> {
+    let used = from.byte()?;
+    let head = usize::try_from(whole(from.number()?)).ok()?;
+    let used: Option<Vec<u64>> = (0..used).map(|_| Some(whole(from.number()?))).collect();
+    Some(Grant {
+        id: ask.heads.get(head)?.id,
+        used: used?,
+    })
 }
 
 fn decode_level(from: &mut Unpacker<'_>) -> Option<Level> {
-    if from.array()? != 9 {
-        return None;
-    }
     let index = |value: f64| usize::try_from(whole(value)).ok()?.checked_sub(1);
     Some(Level {
         id: LimitId {
@@ -191,7 +179,8 @@ fn decode_level(from: &mut Unpacker<'_>) -> Option<Level> {
 }
 
 fn decode_instance(from: &mut Unpacker<'_>) -> Option<InstanceId> {
-    u64::from_str_radix(from.text()??, 16).ok().map(InstanceId)
+    let text = from.text(16)?;
+    u64::from_str_radix(text, 16).ok().map(InstanceId)
 }
 
 #[expect(

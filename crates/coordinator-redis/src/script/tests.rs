@@ -50,7 +50,7 @@ impl Store {
         };
         let mut command = self.script.by_text(&call);
         let bytes: Vec<u8> = command.arg(now_us).query(&mut self.connection).unwrap();
-        wire::decode(&bytes).unwrap()
+        wire::decode(ask, &bytes).unwrap()
     }
 
     fn lose(&mut self) {
