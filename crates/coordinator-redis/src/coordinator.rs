@@ -6,6 +6,7 @@ use paceline_coordinator::{Answer, Ask, Coordinator, InstanceId, Later, StoreErr
 use redis::Value;
 
 use crate::link::{Failure, Link};
+use crate::plain::PlainKeys;
 use crate::script::{Call, Exchange, FORMAT};
 use crate::servers::Servers;
 use crate::settings::{Settings, SettingsError};
@@ -19,6 +20,7 @@ pub struct RedisCoordinator {
     channels: String,
     script: Exchange,
     link: Link,
+    plain: Option<PlainKeys>,
 }
 
 impl fmt::Debug for RedisCoordinator {
@@ -38,12 +40,15 @@ impl RedisCoordinator {
     /// When the settings cannot be used.
     pub async fn connect(settings: &Settings) -> Result<Self, SettingsError> {
         let servers = Servers::new(settings)?;
+        let link = Link::open(servers, settings.time_box).await;
+        let plain = || PlainKeys::new(&settings.prefix, link.clone());
         Ok(Self {
             name: settings.name(),
             prefix: settings.prefix.clone(),
             channels: format!("{}wake:", settings.prefix),
             script: Exchange::new(),
-            link: Link::open(servers, settings.time_box).await,
+            plain: settings.plain_keys.then(plain),
+            link,
         })
     }
 
@@ -82,10 +87,14 @@ impl RedisCoordinator {
             Value::BulkString(bytes) => wire::decode(ask, bytes),
             _ => None,
         };
-        decoded.ok_or_else(|| {
+        let answer = decoded.ok_or_else(|| {
             let reason = "the script's answer cannot be read".to_owned();
             self.error(Failure::Refused(reason))
-        })
+        })?;
+        if let Some(plain) = &self.plain {
+            plain.publish(domain, &answer);
+        }
+        Ok(answer)
     }
 }
 

@@ -10,6 +10,7 @@
 mod coordinator;
 mod link;
 mod pack;
+mod plain;
 mod script;
 mod servers;
 mod settings;

@@ -114,6 +114,18 @@ impl Link {
         Err(Failure::Away(reason))
     }
 
+    /// Says something that does not matter much: no failure of it has any effect.
+    pub(crate) async fn mention(&self, command: &Cmd) -> Result<Value, String> {
+        let connection = self.state.lock().connection.clone();
+        let Some((_, mut connection)) = connection else {
+            return Err("the store is away".to_owned());
+        };
+        match timeout(PATIENCE, connection.ask(command)).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        }
+    }
+
     fn connection(&self, key: &str) -> Result<(u64, Connection), Failure> {
         let state = self.state.lock();
         if let Some(reason) = state.silent.get(key) {

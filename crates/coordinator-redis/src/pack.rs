@@ -39,8 +39,7 @@ impl Packer {
     pub(crate) fn short(&mut self, bytes: &[u8]) {
         let length = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
         self.bytes.push(length);
-        self.bytes
-            .extend_from_slice(&bytes[..usize::from(length)]);
+        self.bytes.extend_from_slice(&bytes[..usize::from(length)]);
     }
 }
 

@@ -55,6 +55,7 @@ pub struct Settings {
     pub(crate) prefix: String,
     pub(crate) time_box: Duration,
     pub(crate) authority: Option<PathBuf>,
+    pub(crate) plain_keys: bool,
 }
 
 /// Why settings cannot be used.
@@ -144,6 +145,7 @@ impl Settings {
             prefix: PREFIX.to_owned(),
             time_box: TIME_BOX,
             authority: None,
+            plain_keys: true,
         };
         settings.take_parameters(query)?;
         settings.check()
@@ -213,6 +215,14 @@ impl Settings {
     #[must_use]
     pub fn certificate_authority(mut self, file: impl Into<PathBuf>) -> Self {
         self.authority = Some(file.into());
+        self
+    }
+
+    /// Whether the present counts are also written under plain names, `<prefix><domain>` and
+    /// `<prefix><domain>:tokens`, for dashboards and scripts; they are unless it is set.
+    #[must_use]
+    pub const fn plain_keys(mut self, are_written: bool) -> Self {
+        self.plain_keys = are_written;
         self
     }
 

@@ -7,5 +7,6 @@
 
 mod conformance;
 mod faults;
+mod plain;
 mod servers;
 mod talk;

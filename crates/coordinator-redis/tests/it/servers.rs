@@ -6,6 +6,7 @@ use paceline_testkit::redis::{
     Certificates, RedisCluster, RedisOptions, RedisServer, Reply, SentinelSet,
 };
 
+use crate::plain::{fields, until};
 use crate::talk::{PATIENCE, Talker, connect, settings};
 
 /// The rights that the documentation lists.
@@ -34,9 +35,18 @@ async fn the_keys_are_those_that_are_documented_and_expire() {
     let mut talker = Talker::new(1);
     talker.ask.teaches = Some("something".to_owned());
     assert_eq!(talker.take(&store, 100).await, 100);
+    until("the plain key", || keys(&server).len() > 3).await;
     let mut keys = keys(&server);
     keys.sort();
-    assert_eq!(keys, ["ratelimit:theirs", "ratelimit:{one}:v1", "theirs"]);
+    assert_eq!(
+        keys,
+        [
+            "ratelimit:one:tokens",
+            "ratelimit:theirs",
+            "ratelimit:{one}:v1",
+            "theirs"
+        ]
+    );
     assert_eq!(store.key("one"), "ratelimit:{one}:v1");
     let fields = server.command(&["HKEYS", "ratelimit:{one}:v1"]).unwrap();
     let mut fields: Vec<String> = fields.items().iter().map(|field| field.text()).collect();
@@ -58,7 +68,10 @@ async fn a_prefix_of_ones_own_is_kept_to() {
     let settings = settings(&server.url()).prefix("team:a:").unwrap();
     let store = RedisCoordinator::connect(&settings).await.unwrap();
     Talker::new(1).take(&store, 100).await;
-    assert_eq!(keys(&server), ["team:a:{one}:v1"]);
+    until("the plain key", || keys(&server).len() > 1).await;
+    let mut keys = keys(&server);
+    keys.sort();
+    assert_eq!(keys, ["team:a:one:tokens", "team:a:{one}:v1"]);
 }
 
 #[tokio::test]
@@ -81,6 +94,10 @@ async fn a_user_with_the_documented_rights_can_do_everything() {
     talkers[0].ask.leaves = true;
     talkers[0].ask.sequence += 1;
     assert_eq!(talkers[0].say(&store, "one").await.unwrap().instances, 1);
+    until("the plain key", || {
+        fields(&server, "ratelimit:one:tokens")[1] == "1000"
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -193,6 +210,11 @@ async fn a_cluster_keeps_each_domain_on_one_node_and_tells_everybody() {
         assert_eq!(name.as_deref(), Some(domain));
         let node = cluster.node_of(&store.key(domain)).unwrap();
         assert!(keys(node).contains(&store.key(domain)), "{domain}");
+        let plain = format!("ratelimit:{domain}:tokens");
+        if !domain.contains('{') {
+            let node = cluster.node_of(&plain).unwrap();
+            until(&plain, || keys(node).contains(&plain)).await;
+        }
     }
 }
 
