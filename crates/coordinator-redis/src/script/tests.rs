@@ -2,7 +2,8 @@
 
 mod world;
 
-use paceline_coordinator::{Answer, Ask, Epoch, Shared};
+use paceline_coordinator::{Answer, Ask, Closed, End, Epoch, Shared};
+use paceline_limiter::Metric;
 use paceline_testkit::redis::RedisServer;
 
 use super::*;
@@ -78,6 +79,29 @@ fn the_script_answers_as_the_rules_do() {
             assert_eq!(answer, expected, "seed {seed}, step {step}: {ask:?}");
             world.hear(&ask, &expected);
         }
+    }
+}
+
+/// A message that is too long to be read, fetched or written in one piece.
+#[test]
+fn a_long_message_is_taken_in_whole() {
+    let mut store = Store::start();
+    let now = 1_700_000_000_000_000;
+    let mut shared = Shared::new(Epoch(now), now);
+    let mut ask = World::long_message(2_100);
+    for step in 0..3 {
+        ask.sequence += 1;
+        let time = now + step * 1_000_000;
+        let expected = shared.exchange(&ask, time);
+        assert_eq!(store.exchange(&ask, time), expected, "step {step}");
+        let heads = ask.heads.drain(..).zip(1..);
+        let closed = heads.map(|(head, tokens)| Closed {
+            id: head.id,
+            end: End::Charged(head.charge.with(Metric::Tokens, tokens)),
+        });
+        ask.closed = closed.collect();
+        let in_flight = if step == 0 { 2_100 } else { 0 };
+        assert_eq!(expected.in_flight, in_flight);
     }
 }
 

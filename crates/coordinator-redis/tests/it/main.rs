@@ -9,4 +9,5 @@ mod conformance;
 mod faults;
 mod plain;
 mod servers;
+mod setups;
 mod talk;

@@ -108,6 +108,39 @@ impl World {
         }
     }
 
+    /// A message with so many heads, which all may go.
+    pub(super) fn long_message(count: u64) -> Ask {
+        let mut world = Self::new(0);
+        let (mut ask, _) = world.next();
+        ask.terms = vec![Terms {
+            id: LimitId {
+                metric: Metric::Tokens,
+                window_ms: 60_000,
+            },
+            amount: 1 << 40,
+            kind: CountKind::Unknown,
+            since_us: 1,
+            burst: 1 << 40,
+            guard_us: 0,
+            reserve: 0,
+            ends_us: None,
+            used: 0,
+        }];
+        let head = |id| Head {
+            id: TicketId(id),
+            tenant: id % 3,
+            weight: 1,
+            tier: Tier::ALL[usize::try_from(id % 2).unwrap()],
+            charge: Charge::ZERO.with(Metric::Tokens, 1_000),
+            behind: Charge::ZERO,
+        };
+        ask.heads = (1..=count).map(head).collect();
+        (ask.lease_us, ask.in_flight_max) = (60 * SECOND, None);
+        (ask.spacing_us, ask.pause_us, ask.leaves) = (0, 0, false);
+        (ask.closed, ask.corrections) = (Vec::new(), Vec::new());
+        ask
+    }
+
     pub(super) fn loses(&mut self) -> bool {
         self.random.one_in(150)
     }
