@@ -639,6 +639,7 @@ end
 
 local answer, grants, wakes, wake = { '' }, 0, {}, INF
 
+-- All of this only for messages that are not older; not indented, as it is most of the script.
 if order >= 0 then
 
 -- What the sender believes of limits. `judges`: the counts by its terms, in their order.
