@@ -65,7 +65,7 @@ local T_GUARD, T_RESERVE, T_EARLIEST, T_LATEST, T_USED = 7, 8, 9, 10, 11
 -- anything is.
 local H_TAG, H_TIER, H_WEIGHT, H_CHARGE, H_BEHIND = 1, 2, 3, 3, 9
 
-local INSTANCE, OPEN, LEVELS = '<dddd', '<dddddddBc0', '<ddddddddd'
+local INSTANCE, OPEN, LEVELS = '<ddddd', '<dddddddBc0', '<ddddddddd'
 
 local call, bytes, numbers, ceil = redis.call, struct.pack, struct.unpack, math.ceil
 local key, server = KEYS[1], ARGV[2]
@@ -274,20 +274,20 @@ if not only_buckets then
       set(c, pieces:sub(1, at - 1) .. bytes('<ddd', first, last, left) .. pieces:sub(at + PIECE))
     end
 
-    -- Leaves a part of everything.
+    -- The oldest go: what was taken later counts for longer, and must not be too low then.
     function rules.lower(c, left)
-      local pieces, parts = page(c), {}
-      c[C_LOGGED] = 0
-      for at = 1, #pieces, PIECE do
+      local pieces, parts, at = page(c), {}, 1
+      while at < #pieces and left > 0 do
         local first, last, units = numbers('<ddd', pieces, at)
-        units = units * left
-        c[C_LOGGED] = c[C_LOGGED] + units
-        parts[#parts + 1] = bytes('<ddd', first, last, units)
+        local lowered = math.min(units, left)
+        c[C_LOGGED], left = c[C_LOGGED] - lowered, left - lowered
+        parts[#parts + 1] = bytes('<ddd', first, last, units - lowered)
+        at = at + PIECE
       end
-      if #pieces > 0 then set(c, table.concat(parts)) end
-      if c[C_LAST] ~= NONE then
-        c[C_UNITS] = c[C_UNITS] * left
-        c[C_LOGGED] = c[C_LOGGED] + c[C_UNITS]
+      if at > 1 then set(c, table.concat(parts) .. pieces:sub(at)) end
+      if c[C_LAST] ~= NONE and left > 0 then
+        local lowered = math.min(c[C_UNITS], left)
+        c[C_UNITS], c[C_LOGGED] = c[C_UNITS] - lowered, c[C_LOGGED] - lowered
       end
     end
 
@@ -485,21 +485,24 @@ end
 
 local mine = fetched[4] and { numbers(INSTANCE, fetched[4]) }
 
--- Who waits: instance, when it asks again, all of it as it is kept.
+-- Who waits: instance, when it asks again, when somebody there was let in last, what time it was told
+-- of last, all of it as it is kept.
+local WAITS = 5
 local waiting, waiting_changed, stop_waiting = {}, false, nil
 if fetched[3] then
   local all, at, w = fetched[3], 1, 0
   while at < #all do
-    local id, wake, length, from = numbers('<c16dH', all, at)
-    waiting[w + 1], waiting[w + 2], waiting[w + 3] = id, wake, all:sub(at, from + length - 1)
-    w, at = w + 3, from + length
+    local id, wake, granted, said, length, from = numbers('<c16dddH', all, at)
+    waiting[w + 1], waiting[w + 2], waiting[w + 3], waiting[w + 4] = id, wake, granted, said
+    waiting[w + 5] = all:sub(at, from + length - 1)
+    w, at = w + WAITS, from + length
   end
 end
 if fetched[3] or ask[A_LEAVES] == 1 then
   function stop_waiting(id)
-    for i = 1, #waiting, 3 do
+    for i = 1, #waiting, WAITS do
       if waiting[i] == id then
-        for _ = 1, 3 do table.remove(waiting, i) end
+        for _ = 1, WAITS do table.remove(waiting, i) end
         waiting_changed = true
         return
       end
@@ -586,7 +589,13 @@ if now > state[S_SILENT] or #away > 0 or not mine or ask[A_LEAVES] == 1 then
       local _, seen, lease, demand = numbers(INSTANCE, values[i])
       if now > seen + lease then
         gone[#gone + 1] = ids[i]
-        away[#away + 1] = { ids[i], share(demand) * AWAY_PART, now + AWAY }
+        -- It may have been using its share since it was heard last.
+        local part, before = share(demand) * AWAY_PART, math.max(now - elapsed - seen, 0)
+        for j = 1, #counts do
+          local c = counts[j]
+          if before > 0 then put(c, c[C_AMOUNT] / c[C_WINDOW] * before * part) end
+        end
+        away[#away + 1] = { ids[i], part, now + AWAY }
         state[S_DEMAND] = state[S_DEMAND] - demand
         state[S_INSTANCES] = state[S_INSTANCES] - 1
         if ids[i] == me then mine = nil end
@@ -624,7 +633,7 @@ if #away > 0 then present.allow_for_away() end
 -- 1: newer, 0: repeated, -1: older than what was heard from the sender before.
 local order = 1
 if not mine then
-  mine = { 0, 0, 0, 0 }
+  mine = { 0, 0, 0, 0, 0 }
   present.join()
 end
 if ask[A_SEQUENCE] < mine[1] then
@@ -633,7 +642,7 @@ else
   if ask[A_SEQUENCE] == mine[1] then order = 0 end
   local lease, demand = ask[A_LEASE], ask[A_DEMAND]
   state[S_DEMAND] = state[S_DEMAND] - mine[4] + demand
-  mine = { ask[A_SEQUENCE], now, lease, demand }
+  mine = { ask[A_SEQUENCE], now, lease, demand, mine[5] }
   if now + lease < state[S_SILENT] then state[S_SILENT] = now + lease end
 end
 
@@ -653,6 +662,7 @@ for j = 1, terms_count do
   local t = (j - 1) * TERM_SIZE
   local metric, window = terms[t + T_METRIC], terms[t + T_MS] * 1000
   local judge = false
+  if terms[t + T_SINCE] > now then terms[t + T_SINCE] = now end
   for i = 1, #counts do
     local c = counts[i]
     if c[C_METRIC] == metric and c[C_WINDOW] == window then
@@ -668,10 +678,12 @@ local anchor, add, change, correct
 if not is_known or not only_buckets then
   -- Limits that come or change, and what the provider counts otherwise.
 
-  -- Takes up of a sender's end of the window what is later than what is known.
+  -- Takes up of a sender's end of the window what is later than what is known. Further away than one
+  -- window it is by another clock.
   function anchor(c, t)
-    local latest = terms[t + T_LATEST]
-    if latest ~= NONE and (c[C_LATEST] == NONE or latest > c[C_LATEST] - c[C_WINDOW] / 2) then
+    local latest, window = terms[t + T_LATEST], c[C_WINDOW]
+    local is_near = latest > now - window and terms[t + T_EARLIEST] <= now + window
+    if latest ~= NONE and is_near and (c[C_LATEST] == NONE or latest > c[C_LATEST] - c[C_WINDOW] / 2) then
       c[C_EARLIEST], c[C_LATEST] = terms[t + T_EARLIEST], latest
     end
   end
@@ -733,8 +745,8 @@ if not is_known or not only_buckets then
     advance(c)
     if kind <= FIRST_USE then
       c[C_USED] = math.max(c[C_USED] - units, 0)
-    elseif c[C_LOGGED] > 0 then
-      pages().lower(c, math.max(c[C_LOGGED] - units, 0) / c[C_LOGGED])
+    else
+      pages().lower(c, units)
     end
   end
 
@@ -767,8 +779,8 @@ for j = 1, terms_count do
     if missing > 0 then put(c, missing) end
   end
 end
--- A limit that nobody names any more is not a limit any more.
-if terms_count < #counts and state[S_INSTANCES] == 1 then
+-- A limit that nobody names any more is not a limit any more; who has just come names none.
+if terms_count > 0 and terms_count < #counts and state[S_INSTANCES] == 1 then
   local named, is_named = {}, {}
   for j = 1, terms_count do is_named[judges[j]] = true end
   for i = 1, #counts do
@@ -843,8 +855,9 @@ end
 -- Who goes.
 
 -- A candidate: where it starts, whose it is, its seat, its charge (behind a place in a list), its
--- place among the heads or those who wait, and its cost.
+-- place among the heads or those who wait, its cost, and when somebody of its instance was let in last.
 local P_START, P_ID, P_SEAT, P_CHARGES, P_BASE, P_PLACE, P_COST = 1, 2, 3, 4, 5, 6, 7
+local P_GRANTED = 8
 local lines, seats, left, untold = { false, false, false }, 0, 0, 0
 local told, tails, with_tails
 
@@ -852,11 +865,11 @@ local told, tails, with_tails
 if #waiting > 0 then
   told, tails = {}, {}
   local others, names = {}, {}
-  for i = 1, #waiting, 3 do
+  for i = 1, #waiting, WAITS do
     if waiting[i] ~= me and now <= waiting[i + 1] + GRACE then
-      local text = waiting[i + 2]
-      local size, fronts = text:byte(27, 28)
-      local segment = { numbers('<' .. ('Bc0ddddddd'):rep(size + fronts), text, 29) }
+      local text = waiting[i + 4]
+      local size, fronts = text:byte(43, 44)
+      local segment = { numbers('<' .. ('Bc0ddddddd'):rep(size + fronts), text, 45) }
       others[#others + 1] = { i, segment, size, fronts }
       for at = 1, (size + fronts) * 8, 8 do names[#names + 1] = segment[at] end
     end
@@ -872,7 +885,7 @@ if #waiting > 0 then
       local line = lines[tier] or {}
       lines[tier] = line
       seats = seats + 1
-      line[#line + 1] = { start, id, seats, segment, at + 2, other[1], 0 }
+      line[#line + 1] = { start, id, seats, segment, at + 2, other[1], 0, waiting[other[1] + 2] }
       starts[tag] = start + cost(segment, at + 2) / (weight > 1 and weight or 1)
     end
     if size > 0 then untold = untold + 1 end
@@ -930,7 +943,7 @@ for i = 1, heads_end, HEAD_SIZE do
     if not start or start < virtual then start = virtual end
     local price, line = cost(heads, i + H_CHARGE), lines[tier]
     seats, left = seats + 1, left + 1
-    local candidate = { start, me, seats, heads, i + H_CHARGE, i, price }
+    local candidate = { start, me, seats, heads, i + H_CHARGE, i, price, mine[5] }
     if line then line[#line + 1] = candidate else lines[tier] = { candidate } end
     starts[tag] = start + price / (weight > 1 and weight or 1)
   end
@@ -938,6 +951,8 @@ end
 if seats > 1 then
   local function is_before(a, b)
     if a[P_START] ~= b[P_START] then return a[P_START] < b[P_START] end
+    -- A tenant's turn goes round its instances.
+    if a[P_GRANTED] ~= b[P_GRANTED] then return a[P_GRANTED] < b[P_GRANTED] end
     if a[P_ID] ~= b[P_ID] then return a[P_ID] < b[P_ID] end
     return a[P_SEAT] < b[P_SEAT]
   end
@@ -957,6 +972,10 @@ if with_tails then
   end
 end
 local most_in_flight = ask[A_IN_FLIGHT]
+local said = INF
+for i = 1, #waiting, WAITS do
+  if waiting[i] == me then said = waiting[i + 3] end
+end
 while left > 0 or untold > 0 do
   local tier, first, most = nil, nil, 0
   for t = 1, 3 do
@@ -1001,10 +1020,11 @@ while left > 0 or untold > 0 do
     else
       told[id] = true
       untold = untold - 1
-      if at + SOONER < waiting[i + 1] then
-        local text = waiting[i + 2]
-        waiting[i + 1] = at
-        waiting[i + 2] = text:sub(1, 16) .. bytes('<d', at) .. text:sub(25)
+      if at + SOONER < waiting[i + 1] and at + SOONER < waiting[i + 3] then
+        local text = waiting[i + 4]
+        waiting[i + 1], waiting[i + 3] = at, at
+        waiting[i + 4] = text:sub(1, 16) .. bytes('<d', at) .. text:sub(25, 32) .. bytes('<d', at)
+          .. text:sub(41)
         waiting_changed = true
         wakes[#wakes + 1] = id
       end
@@ -1038,7 +1058,7 @@ while left > 0 or untold > 0 do
         state[S_CREDIT + t] = credit
       end
     end
-    state[S_LAUNCH] = now
+    state[S_LAUNCH], mine[5], said = now, now, INF
     if not opened[name] then state[S_OPEN] = state[S_OPEN] + 1 end
     opened[name] = bytes(OPEN, weight, now, heads[base + 1], heads[base + 2], heads[base + 3],
       heads[base + 4], heads[base + 5], #tag, tag)
@@ -1080,8 +1100,11 @@ if #waiting > 0 or heads_end > 0 then
   end
   if #parts > 0 then
     local all, at = table.concat(parts), 1
-    while waiting[at] and waiting[at] < me do at = at + 3 end
-    table.insert(waiting, at, bytes('<c16dHBB', me, wake, #all + 2, size, fronts) .. all)
+    while waiting[at] and waiting[at] < me do at = at + WAITS end
+    table.insert(waiting, at,
+      bytes('<c16dddHBB', me, wake, mine[5], said, #all + 2, size, fronts) .. all)
+    table.insert(waiting, at, said)
+    table.insert(waiting, at, mine[5])
     table.insert(waiting, at, wake)
     table.insert(waiting, at, me)
     waiting_changed = true
@@ -1162,7 +1185,7 @@ n = #writes
 writes[n + 1], writes[n + 2] = 's', table.concat(kept)
 n = n + 2
 if mine then
-  writes[n + 1], writes[n + 2] = 'i' .. me, bytes(INSTANCE, mine[1], mine[2], mine[3], mine[4])
+  writes[n + 1], writes[n + 2] = 'i' .. me, bytes(INSTANCE, unpack(mine, 1, 5))
   n = n + 2
 end
 for name in pairs(changed_open) do
@@ -1183,7 +1206,7 @@ for name, pieces in pairs(changed_pages or {}) do
 end
 if waiting_changed then
   local all = {}
-  for i = 3, #waiting, 3 do all[i / 3] = waiting[i] end
+  for i = WAITS, #waiting, WAITS do all[i / WAITS] = waiting[i] end
   if #all > 0 then
     writes[n + 1], writes[n + 2] = 'w', table.concat(all)
     n = n + 2

@@ -54,7 +54,7 @@ impl Count {
             amount: float(terms.amount),
             window: float(terms.id.window_ms) * 1_000.0,
             kind: terms.kind,
-            since: float(terms.since_us),
+            since: float(terms.since_us).min(now),
             guard: float(terms.guard_us),
             level: 0.0,
             at: now,
@@ -68,7 +68,7 @@ impl Count {
             begun: now,
             taken: 0.0,
         };
-        count.anchor(terms);
+        count.anchor(terms, now);
         count.put(float(terms.used), now);
         count
     }
@@ -76,7 +76,8 @@ impl Count {
     /// Takes up what the sender believes where that is younger.
     pub(crate) fn agree(&mut self, terms: &Terms, now: f64) {
         self.guard = self.guard.max(float(terms.guard_us));
-        let younger = float(terms.since_us) > self.since;
+        let since = float(terms.since_us).min(now);
+        let younger = since > self.since;
         if younger && terms.kind != self.kind {
             let used = self.used(now);
             let (corrected, generation, taken) = (self.corrected, self.generation, self.taken);
@@ -91,10 +92,10 @@ impl Count {
         } else if younger {
             self.drain(now);
             self.amount = float(terms.amount);
-            self.since = float(terms.since_us);
+            self.since = since;
         }
         if terms.kind == self.kind {
-            self.anchor(terms);
+            self.anchor(terms, now);
         }
     }
 
@@ -106,12 +107,14 @@ impl Count {
         }
     }
 
-    fn anchor(&mut self, terms: &Terms) {
+    fn anchor(&mut self, terms: &Terms, now: f64) {
         if let Some((earliest, latest)) = terms.ends_us {
             let known = self.ends;
             let next = (float(earliest), float(latest));
+            // Further away than one window it is by another clock, as after a failover.
+            let is_near = next.0 <= now + self.window && next.1 > now - self.window;
             // An end that was passed already is about the window before.
-            if known.is_none_or(|(_, end)| next.1 > end - self.window / 2.0) {
+            if is_near && known.is_none_or(|(_, end)| next.1 > end - self.window / 2.0) {
                 self.ends = Some(next);
             }
         }
@@ -287,13 +290,16 @@ impl Count {
             }
         }
         self.used = (self.used - units).max(0.0);
-        if self.logged > 0.0 {
-            let left = (self.logged - units).max(0.0) / self.logged;
-            self.logged = 0.0;
-            for granule in &mut self.granules {
-                granule.units *= left;
-                self.logged += granule.units;
+        // Of a log the oldest go: what was taken later counts for longer, and must not be too low then.
+        let mut left = units;
+        for granule in &mut self.granules {
+            if left <= 0.0 {
+                break;
             }
+            let lowered = granule.units.min(left);
+            granule.units -= lowered;
+            self.logged -= lowered;
+            left -= lowered;
         }
     }
 

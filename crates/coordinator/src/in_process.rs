@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 use crate::message::{Answer, Ask, Epoch, InstanceId};
 use crate::shared::Shared;
@@ -39,6 +39,11 @@ impl InProcess {
             domains: Arc::default(),
             listeners: Arc::default(),
         }
+    }
+
+    /// Loses all it knows, as a server does that is restarted without its data.
+    pub fn forget(&self) {
+        self.domains.lock().clear();
     }
 
     fn now_us(&self) -> u64 {

@@ -43,7 +43,7 @@ struct Open {
 }
 
 /// One instance.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Instance {
     sequence: u64,
     seen: f64,
@@ -55,6 +55,27 @@ struct Instance {
     fronts: Vec<Head>,
     /// When it was told to ask again; infinite: when somebody tells.
     wake: f64,
+    /// When somebody there was let in last.
+    granted: f64,
+    /// The time that it was told of last; infinite: not since somebody there was let in. Terms differ:
+    /// who came and was not let in is not told of the same again.
+    said: f64,
+}
+
+impl Default for Instance {
+    fn default() -> Self {
+        Self {
+            sequence: 0,
+            seen: 0.0,
+            lease: 0.0,
+            demand: 0.0,
+            heads: Vec::new(),
+            fronts: Vec::new(),
+            wake: 0.0,
+            granted: 0.0,
+            said: f64::INFINITY,
+        }
+    }
 }
 
 /// An instance that is out of touch, and may be using its share.
@@ -70,6 +91,8 @@ struct Candidate {
     instance: InstanceId,
     tier: usize,
     start: f64,
+    /// When somebody of its instance was let in last.
+    granted: f64,
 }
 
 /// What waits elsewhere behind a head, in its tenant's turn.
@@ -183,7 +206,7 @@ impl Shared {
         let now = self.now.max(float(now_us));
         let elapsed = now - self.now;
         self.now = now;
-        self.part_with_silent(now);
+        self.part_with_silent(elapsed, now);
         self.allow_for_away(elapsed, now);
         let order = self.hear(ask, now);
         if order == Order::Older {
@@ -205,17 +228,22 @@ impl Shared {
         self.answer(ask, pass, now)
     }
 
-    /// Instances that have been silent too long are gone: what they had open is spent.
-    fn part_with_silent(&mut self, now: f64) {
+    /// Instances that have been silent too long are gone: what they had open is spent, and they may have
+    /// been using their shares since they were heard last.
+    fn part_with_silent(&mut self, elapsed: f64, now: f64) {
         let silent: Vec<_> = self
             .instances
             .iter()
             .filter(|(_, instance)| now > instance.seen + instance.lease)
-            .map(|(id, _)| *id)
+            .map(|(id, instance)| (*id, instance.seen))
             .collect();
-        for id in silent {
+        for (id, seen) in silent {
             let share = self.share(id) * AWAY_PART;
             let until = now + AWAY_US;
+            let before = (now - elapsed - seen).max(0.0);
+            for count in self.counts.values_mut().filter(|_| before > 0.0) {
+                count.allow_for(share, before, now);
+            }
             self.away.insert(id, Away { share, until });
             self.forget(id);
         }
@@ -274,8 +302,9 @@ impl Shared {
             }
         }
         let named = |id: &LimitId| ask.terms.iter().any(|terms| terms.id == *id);
-        // A limit that nobody names any more is not a limit any more.
-        if ask.terms.len() < self.counts.len() && self.instances.len() == 1 {
+        // A limit that nobody names any more is not a limit any more; who has just come names none.
+        let names_some = !ask.terms.is_empty() && ask.terms.len() < self.counts.len();
+        if names_some && self.instances.len() == 1 {
             self.counts.retain(|id, _| named(id));
         }
     }
@@ -363,6 +392,9 @@ impl Shared {
             let fronts = ask.heads.iter().filter(|head| !head.behind.is_zero());
             instance.fronts = fronts.take(HEADS_MAX).copied().collect();
             (instance.heads, instance.wake) = (kept, pass.wake);
+            if instance.heads.is_empty() && instance.fronts.is_empty() {
+                instance.said = f64::INFINITY;
+            }
         }
         pass
     }
@@ -418,6 +450,8 @@ impl Shared {
     /// Adds heads of one instance, each where it starts if those before it go first.
     fn line_up(&self, instance: InstanceId, heads: &[Head], waiting: &mut Vec<Candidate>) {
         let mut starts: BTreeMap<(usize, u64), f64> = BTreeMap::new();
+        let granted = self.instances.get(&instance);
+        let granted = granted.map_or(0.0, |instance| instance.granted);
         for head in heads {
             let tier = place(head.tier);
             let start = starts
@@ -428,6 +462,7 @@ impl Shared {
                 instance,
                 tier,
                 start: *start,
+                granted,
             });
             *start += self.cost(&head.charge) / f64::from(head.weight.max(1));
         }
@@ -436,7 +471,11 @@ impl Shared {
     /// Takes out who goes next.
     fn next(&self, waiting: &mut Vec<Candidate>) -> Option<Candidate> {
         let tier = self.precedence.next_tier(waiting_tiers(waiting));
-        let key = |candidate: &Candidate| (candidate.start, candidate.instance);
+        // A tenant's turn goes round its instances.
+        let key = |candidate: &Candidate| {
+            let Candidate { start, granted, .. } = *candidate;
+            (start, granted, candidate.instance)
+        };
         let mut best: Option<usize> = None;
         for (index, candidate) in waiting.iter().enumerate() {
             let is_before = best
@@ -497,6 +536,9 @@ impl Shared {
         let cost = (cost, rest.least);
         self.precedence.serve(who, cost, rest.tiers, ask.shares_ppm);
         self.last_launch = now;
+        if let Some(instance) = self.instances.get_mut(&ask.instance) {
+            (instance.granted, instance.said) = (now, f64::INFINITY);
+        }
         let key = (ask.instance, head.id);
         self.open.insert(
             key,
@@ -512,8 +554,9 @@ impl Shared {
     fn tell(&mut self, id: InstanceId, at: f64, pass: &mut Pass) {
         if let Some(instance) = self.instances.get_mut(&id)
             && at + SOONER_US < instance.wake
+            && at + SOONER_US < instance.said
         {
-            instance.wake = at;
+            (instance.wake, instance.said) = (at, at);
             pass.wakes.push(id);
         }
     }

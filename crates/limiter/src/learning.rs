@@ -411,11 +411,21 @@ impl LimitState {
     }
 
     /// Brings the level in line with what the provider counted; whether that made a difference.
-    pub(crate) fn reconcile(
+    fn reconcile(
         &mut self,
         answer: &Answer,
         own: Option<&Own>,
         flight: &Flight,
+        at: (u64, u64),
+    ) -> bool {
+        self.note_count(answer, own, at) && self.correct(answer, own, flight, at)
+    }
+
+    /// Notes what the provider counted; whether that is about the present window.
+    pub(crate) fn note_count(
+        &mut self,
+        answer: &Answer,
+        own: Option<&Own>,
         (guard, now): (u64, u64),
     ) -> bool {
         let opened = self.opened(now);
@@ -423,15 +433,38 @@ impl LimitState {
             return false;
         }
         self.learner.drift.retain(|sent| sent >= opened);
+        let mark = self.comparable(own);
+        let pace = self.pace(answer, guard);
+        self.learner.drift.observe(answer, mark.as_ref(), pace);
+        true
+    }
+
+    /// What was counted when a request went, if that is still the same count.
+    fn comparable(&self, own: Option<&Own>) -> Option<Mark> {
+        let mark = own.map(|own| own.mark);
+        mark.filter(|mark| mark.generation == self.generation)
+    }
+
+    fn pace(&self, answer: &Answer, spread: u64) -> Pace {
         let drains = matches!(self.window, Window::Bucket(_));
         let per_ns = float(answer.limit) / float(nanos(self.limit.window).max(1));
-        let pace = Pace {
+        Pace {
             per_ns: if drains { per_ns } else { 0.0 },
-            spread: guard,
-        };
-        let mark = own.map(|own| &own.mark);
-        let mark = mark.filter(|mark| mark.generation == self.generation);
-        let step = self.learner.drift.observe(answer, mark, pace);
+            spread,
+        }
+    }
+
+    /// Brings the level in line with all counts that were noted, this one among them.
+    pub(crate) fn correct(
+        &mut self,
+        answer: &Answer,
+        own: Option<&Own>,
+        flight: &Flight,
+        (guard, now): (u64, u64),
+    ) -> bool {
+        let pace = self.pace(answer, guard);
+        let mark = self.comparable(own);
+        let step = mark.map_or(0, |_| self.learner.drift.step());
         let (peak, newest) = (
             self.learner.drift.peak(pace.per_ns, now),
             self.learner.drift.newest(pace.per_ns, now),

@@ -143,13 +143,20 @@ impl Window {
         }
     }
 
-    /// Counts exactly `used` units as used at `now`.
-    pub(crate) fn set_to(&mut self, used: u64, now: u64) {
-        let before = self.used(now);
-        if used > before {
-            self.raise_by(used - before, now);
-        } else {
-            self.lower_by(before - used, now);
+    /// Counts `used` units as used at `now`, of which `taken` were taken since it was told last.
+    pub(crate) fn mirror(&mut self, used: u64, taken: Option<u64>, now: u64) {
+        match self {
+            Self::Sliding(sliding) | Self::Unknown(_, sliding) => {
+                sliding.mirror(used, taken, now);
+            }
+            Self::Bucket(_) | Self::Fixed(_) => {
+                let before = self.used(now);
+                if used > before {
+                    self.raise_by(used - before, now);
+                } else {
+                    self.lower_by(before - used, now);
+                }
+            }
         }
     }
 

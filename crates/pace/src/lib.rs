@@ -14,6 +14,8 @@
 mod clock;
 mod lease;
 mod pool;
+mod remembered;
+mod shared;
 mod timer;
 mod told;
 mod watch;
@@ -22,10 +24,12 @@ mod window;
 pub use clock::Clock;
 pub use lease::Lease;
 pub use pool::{Acquired, NotNow, Pool, Turn, Wait};
+pub use remembered::{Nonsense, Remembered};
+pub use shared::{Sharing, SharingMode, Store, StoreSettings, WhenAway};
 pub use timer::{TimerError, keep_time};
 pub use told::{
     Answered, charged_although_refused, is_quota, level, limiter_metric, observation, pool_kind,
     processing,
 };
-pub use watch::Watch;
+pub use watch::{SharingChange, Watch};
 pub use window::unknown_window;

@@ -5,6 +5,7 @@
 //! reservation back through the same lock.
 
 mod merging;
+mod sharing;
 mod turn;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, oneshot};
 use merging::Moved;
 pub use turn::{Acquired, NotNow, Turn, Wait};
 
+use crate::shared::Shared;
 use crate::{Clock, Lease, Watch};
 
 /// What those are told who wait for a pool that is no more.
@@ -63,6 +65,8 @@ pub struct Pool<W: Watch> {
     alarm: Arc<Notify>,
     /// The pool that goes on in this one's place.
     heir: OnceLock<Arc<Self>>,
+    /// Where it stands with the store that its limits are counted in.
+    shared: OnceLock<Arc<Shared>>,
 }
 
 impl<W: Watch + std::fmt::Debug> std::fmt::Debug for Pool<W> {
@@ -97,6 +101,7 @@ impl<W: Watch> Pool<W> {
             }),
             alarm: Arc::new(Notify::new()),
             heir: OnceLock::new(),
+            shared: OnceLock::new(),
         })
     }
 
@@ -381,16 +386,25 @@ impl<W: Watch> Pool<W> {
         self: &Arc<Self>,
         action: impl FnOnce(&mut Domain, &mut HashMap<WaiterId, Waiter<W>>, Timestamp) -> T,
     ) -> T {
+        self.act(|state, now, _| action(&mut state.domain, &mut state.waiters, now))
+    }
+
+    /// The same where the action itself decides something.
+    fn act<T>(
+        self: &Arc<Self>,
+        action: impl FnOnce(&mut State<W>, Timestamp, &mut Vec<Event>) -> T,
+    ) -> T {
         let mut events = Vec::new();
         let (result, deliveries, sooner, ended) = {
             let mut state = self.state.lock();
             // Read under the lock: time must not run backwards for the domain.
             let now = self.clock.now();
-            let State {
-                domain, waiters, ..
-            } = &mut *state;
-            let result = action(domain, waiters, now);
+            let result = action(&mut state, now, &mut events);
+            let domain = &mut state.domain;
             domain.poll(now, &mut events);
+            if let Some(shared) = self.shared.get() {
+                shared.announce(domain.news());
+            }
             let wake = domain.next_wake();
             let sooner = wake.is_some_and(|at| state.alarm_at.is_none_or(|set| at < set));
             if sooner {

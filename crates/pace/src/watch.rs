@@ -1,6 +1,21 @@
 //! What the owner of a pool is told.
 
+use std::time::Duration;
+
 use paceline_limiter::{Charge, DomainSnapshot, Episode, Timestamp};
+
+use crate::shared::{Sharing, SharingMode};
+
+/// Somebody else decides on a pool's requests from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharingChange {
+    /// Who decided until now.
+    pub before: SharingMode,
+    /// For how long.
+    pub lasted: Duration,
+    /// How it is now.
+    pub after: Sharing,
+}
 
 /// What the owner of a pool is told, and whom its waiters stand for.
 ///
@@ -23,6 +38,9 @@ pub trait Watch: Send + Sync + Sized + 'static {
 
     /// The pace is whole again.
     fn episode_ended(&self, _episode: &Episode) {}
+
+    /// The store of a shared pool went away, came back, or has lost what it knew.
+    fn sharing_changed(&self, _change: &SharingChange) {}
 }
 
 /// Nobody looks.

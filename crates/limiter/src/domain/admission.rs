@@ -145,7 +145,8 @@ impl Domain {
         }
         self.queue.bind(key, outlook.binding);
         self.deadline = self.queue.first_deadline();
-        self.elsewhere.asked(self.limits.cost(&request.charge));
+        let cost = self.limits.cost(&request.charge);
+        self.elsewhere.asked(cost, outlook.position);
         Submission::Queued(Ticket {
             id: WaiterId(key),
             outlook,

@@ -22,6 +22,9 @@ use crate::time::{Timestamp, nanos};
 /// All of a quota, in parts per million.
 const WHOLE_PPM: u32 = 1_000_000;
 
+/// A place this many times further back than all offers cannot be among the next ones.
+const BEHIND: usize = 2;
+
 /// A closing that was not told yet, with what it gives back or takes on top.
 #[derive(Clone, Copy, Debug)]
 struct Ended {
@@ -64,12 +67,15 @@ impl Elsewhere {
         self.news = self.news.max(news);
     }
 
-    /// A request of this cost has come to wait.
-    pub(super) fn asked(&mut self, cost: u64) {
-        if !self.decides_here() {
-            self.asked = self.asked.wrapping_add(cost);
-            self.tell(News::Now);
+    /// A request of this cost has come to wait at this place in the queue.
+    pub(super) fn asked(&mut self, cost: u64, position: usize) {
+        if self.decides_here() {
+            return;
         }
+        self.asked = self.asked.wrapping_add(cost);
+        // Who is behind all that were offered goes after them.
+        let is_behind = !self.offered.is_empty() && position > self.offered.len() * BEHIND;
+        self.tell(if is_behind { News::Soon } else { News::Now });
     }
 
     pub(super) const fn held_until(&self) -> Option<u64> {
@@ -142,6 +148,12 @@ impl Domain {
         self.elsewhere.tell(News::Now);
     }
 
+    /// Whether anybody waits.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// How soon whoever decides elsewhere should hear of what is new here.
     #[must_use]
     pub fn news(&self) -> News {
@@ -155,6 +167,14 @@ impl Domain {
     #[must_use]
     pub fn asked(&self) -> Duration {
         Duration::from_nanos(self.elsewhere.asked)
+    }
+
+    /// The share of service that each tier gets however much waits in the others, in parts per million,
+    /// in the order of [`Tier::ALL`](crate::Tier::ALL).
+    #[must_use]
+    pub fn tier_shares_ppm(&self) -> [u32; 3] {
+        let tiers = self.settings.queue.tiers;
+        tiers.map(|tier| tier.guaranteed_share_ppm)
     }
 
     /// The limits as they are believed to be enforced.
@@ -345,15 +365,18 @@ impl Domain {
 
     /// Compares answers with counts that are certain to hold all that went before them.
     fn compare_answers(&mut self, now: u64) {
-        let spread = nanos(self.learned_guard());
+        let at = (nanos(self.learned_guard()), now);
         for state in &mut self.limits.states {
             let Some(counted) = &mut state.shared else {
                 continue;
             };
             let generation = counted.generation;
-            for (answer, own) in mem::take(&mut counted.pending) {
+            let mut answers = mem::take(&mut counted.pending);
+            // All of them first: their requests are known to be answered by now.
+            answers.retain(|(answer, own)| state.note_count(answer, own.as_ref(), at));
+            for (answer, own) in answers {
                 let corrected = state.learner.corrected();
-                state.reconcile(&answer, own.as_ref(), &self.flight, (spread, now));
+                state.correct(&answer, own.as_ref(), &self.flight, at);
                 let units = state.learner.corrected().saturating_sub(corrected);
                 if units != 0 {
                     self.elsewhere.steps.push(Step {

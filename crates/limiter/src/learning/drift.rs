@@ -76,6 +76,8 @@ pub(crate) struct Drift {
     history: VecDeque<(u64, i64)>,
     /// The largest recent upward corrections, and when.
     surprises: VecDeque<(u64, u64)>,
+    /// The sum of corrections is kept elsewhere, for others too.
+    is_shared: bool,
     /// When nothing was under way last, with `foreign` then: until there, nothing was blurred.
     certain: (u64, i64),
 }
@@ -89,21 +91,33 @@ impl Drift {
     /// The sum of corrections, of which others make some.
     pub(crate) const fn set_corrected(&mut self, corrected: i64) {
         self.corrected = corrected;
+        self.is_shared = true;
     }
 
-    /// Takes in what the provider counted; by how much it is ahead of our count, as far as requests
-    /// have not overtaken each other. `mark` is what we counted right after the same request, if that is
-    /// comparable.
-    pub(crate) fn observe(&mut self, answer: &Answer, mark: Option<&Mark>, pace: Pace) -> i64 {
+    /// Takes in what the provider counted. `mark` is what we counted right after the same request, if
+    /// that is comparable.
+    pub(crate) fn observe(&mut self, answer: &Answer, mark: Option<&Mark>, pace: Pace) {
         self.add(answer, pace);
-        let Some(mark) = mark else { return 0 };
+        let Some(mark) = mark else { return };
         let ahead = difference(answer.used, mark.used).saturating_add(mark.corrected);
         self.ahead.push_back(ahead);
         if self.ahead.len() > REMEMBERED {
             self.ahead.pop_front();
         }
-        let highest = self.ahead.iter().max().copied().unwrap_or(ahead);
-        highest.saturating_sub(self.corrected).max(0)
+    }
+
+    /// By how much the provider is ahead of our count, as far as requests have not overtaken each other.
+    pub(crate) fn step(&self) -> i64 {
+        // How far requests of others have overtaken ours is not known, so that nothing would bound what
+        // is too high; what must be true is corrected anyway.
+        let sure = if !self.is_shared {
+            self.ahead.iter().max()
+        } else if self.ahead.len() == REMEMBERED {
+            self.ahead.iter().min()
+        } else {
+            None
+        };
+        sure.map_or(0, |sure| sure.saturating_sub(self.corrected).max(0))
     }
 
     fn add(&mut self, answer: &Answer, pace: Pace) {
@@ -168,7 +182,7 @@ impl Drift {
     /// The correction that was made. `by_others`: it tells of what others use.
     pub(crate) fn apply(&mut self, step: i64, by_others: bool, now: u64) {
         self.corrected = self.corrected.saturating_add(step);
-        for ahead in &mut self.ahead {
+        for ahead in self.ahead.iter_mut().filter(|_| !self.is_shared) {
             // What was higher was blurred.
             *ahead = (*ahead).min(self.corrected);
         }

@@ -42,6 +42,12 @@ impl Counted {
         }
     }
 
+    /// Units that were taken since that was told last; `None`: it was not.
+    fn new_since(&self, taken: u64) -> Option<u64> {
+        let (_, before) = self.taken.back()?;
+        Some(taken.saturating_sub(*before))
+    }
+
     /// Units that everyone took after `time`; `None`: that was not told.
     pub(crate) fn taken_since(&self, time: u64) -> Option<u64> {
         let (_, latest) = self.taken.back()?;
@@ -85,6 +91,12 @@ impl LimitState {
         part_of(units, self.part_ppm).max(1)
     }
 
+    /// What `units` of the part are of the whole.
+    fn whole_of(&self, units: u64) -> u64 {
+        let whole = u128::from(units) * u128::from(WHOLE_PPM) / u128::from(self.part_ppm.max(1));
+        u64::try_from(whole).unwrap_or(u64::MAX)
+    }
+
     /// A request that is larger than the part, but not than the limit, goes when nothing else of the
     /// part is used: it is made up for afterwards.
     pub(super) fn at_most_the_part(&self, units: u64) -> u64 {
@@ -121,6 +133,7 @@ impl LimitState {
     /// Takes over what is counted elsewhere.
     pub(crate) fn mirror(&mut self, level: &Level, now: u64) {
         let counted = self.shared.get_or_insert_default();
+        let taken = counted.new_since(level.taken);
         counted.note(level.taken, now);
         counted.in_flight = level.in_flight;
         if counted.generation != level.generation {
@@ -129,7 +142,7 @@ impl LimitState {
             self.generation = self.generation.wrapping_add(1).max(1);
         }
         self.learner.counts_corrections(level.corrected);
-        self.window.set_to(level.used, now);
+        self.window.mirror(level.used, taken, now);
     }
 
     /// The limit as it is believed here.
@@ -143,7 +156,7 @@ impl LimitState {
             since: (!is_vague).then(|| Timestamp::from_nanos(self.since)),
             kept: self.reserve.saturating_add(debts),
             ends: end.or(learned_end).map(time),
-            used: self.window.used(now),
+            used: self.whole_of(self.window.used(now)),
         }
     }
 }

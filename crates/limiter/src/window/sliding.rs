@@ -5,6 +5,10 @@ use std::collections::VecDeque;
 /// A span is kept in about this many granules, so that a day takes no more memory than a second.
 const GRANULES: u64 = 1024;
 
+/// Where a window is counted elsewhere, what is taken expires within this part of a window of when it
+/// does here.
+const EXPIRES_ABOUT: u64 = 64;
+
 /// Expired granules that are remembered for answers which still count them.
 const EXPIRED_KEPT: usize = 1024;
 
@@ -140,6 +144,43 @@ impl Sliding {
                 .map_or(granule.units, |scaled| scaled.div_ceil(sum));
         }
         self.sum = self.granules.iter().map(|granule| granule.units).sum();
+    }
+
+    /// Counts what is counted elsewhere: `used` units, of which `taken` are new. What expires there a
+    /// little sooner or later than here is no difference; else the log would be written anew each time.
+    pub(crate) fn mirror(&mut self, used: u64, taken: Option<u64>, now: u64) {
+        self.forget_expired(now);
+        if let Some(taken) = taken.filter(|taken| *taken > 0) {
+            self.take(taken, now);
+        }
+        let used = u128::from(used);
+        if used < self.sum {
+            self.drop_oldest(self.sum - used);
+            return;
+        }
+        let since = now.saturating_sub(self.span / EXPIRES_ABOUT);
+        let expired = self.expired.iter().rev();
+        let lately = expired.take_while(|granule| self.expires(granule) > since);
+        let lately: u128 = lately.map(|granule| granule.units).sum();
+        if let Ok(missing) = u64::try_from((used - self.sum).saturating_sub(lately))
+            && missing > 0
+        {
+            self.take(missing, now);
+        }
+    }
+
+    /// What is counted elsewhere no longer is what was taken first.
+    fn drop_oldest(&mut self, units: u128) {
+        let mut left = units;
+        for granule in &mut self.granules {
+            let dropped = granule.units.min(left);
+            granule.units -= dropped;
+            self.sum -= dropped;
+            left -= dropped;
+            if left == 0 {
+                return;
+            }
+        }
     }
 
     pub(crate) fn scale(&mut self, (part, whole): (u64, u64)) {
