@@ -10,6 +10,6 @@ mod queue;
 pub use estimates::{Estimates, EstimatorError, InputEstimate, OutputEstimate};
 pub use limits::{
     BeliefState, ChargeState, ClockState, CoolDown, EpisodeState, LimitState, PoolState,
-    RateLimits, ThrottleState, TokenTotals,
+    RateLimits, SharingState, ThrottleState, TokenTotals,
 };
 pub use queue::{QueueStatus, TierDepth, WaitingCall};

@@ -57,8 +57,32 @@ pub struct PoolState {
     /// What bounds the rate after refusals, beside the limits.
     #[serde(default)]
     pub throttles: Vec<ThrottleState>,
+    /// Where the pool stands with the store that its limits are counted in; `None`: it has none.
+    #[serde(default)]
+    pub sharing: Option<SharingState>,
     /// Where the tokens of this pool went so far.
     pub tokens: TokenTotals,
+}
+
+/// Where a pool stands with the store that gateways share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SharingState {
+    /// Who decides: `joining`, `exact` or `learning`: the store; `share`, `open` or `closed`: this
+    /// gateway, because the store is away.
+    pub mode: String,
+    /// For how long.
+    pub since_ms: u64,
+    /// The part of the quota that is this gateway's while the store is away, from 0 to 1; `None`: the
+    /// store never told.
+    pub share: Option<f64>,
+    /// Instances that share the quota, with this one.
+    pub instances: u32,
+    /// Exchanges that the store answered.
+    pub exchanges: u64,
+    /// Exchanges that it did not.
+    pub failures: u64,
+    /// Why the store counted as away last.
+    pub reason: Option<String>,
 }
 
 /// One limit.

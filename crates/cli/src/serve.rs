@@ -4,6 +4,7 @@ mod banner;
 mod open_files;
 mod reload;
 mod signals;
+mod store;
 
 use std::sync::Arc;
 
@@ -90,10 +91,11 @@ fn start(settings: &Settings) -> Result<Gateway, Failure> {
         Secret::new("")
     };
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
-    Gateway::start(settings.clone(), metrics, token).map_err(|error| {
+    let connect = settings.store.as_ref().map(store::connect);
+    Gateway::start_with(settings.clone(), metrics, token, connect).map_err(|error| {
         let code = match &error {
             StartError::Listen(_) => exit::ADDRESS,
-            StartError::Upstream(_) => exit::CONFIGURATION,
+            StartError::Upstream(_) | StartError::Store(_) => exit::CONFIGURATION,
             StartError::Thread(_) => exit::FAILURE,
         };
         Failure::new(code, error.to_string())

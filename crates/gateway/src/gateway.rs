@@ -7,9 +7,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use paceline_config::{Secret, Settings};
+use paceline_coordinator::{Coordinator, InstanceId};
 use paceline_limiter::DomainSnapshot;
+use paceline_pace::{Store, StoreSettings};
 use paceline_telemetry::Metrics;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::admin::{AdminPlane, serve_alone};
 use crate::memory::keep;
@@ -21,6 +23,9 @@ use crate::upstream::{TargetError, Upstream};
 
 /// How often pools are compared with each other.
 const COMPARISON: Duration = Duration::from_secs(1);
+
+/// How long it may take to tell the store that this gateway leaves.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Where the admin plane goes when the gateway itself listens to the network and nothing else was
 /// said: it is not for the network.
@@ -39,7 +44,14 @@ pub enum StartError {
     /// The upstream's address or certificate authorities cannot be used.
     #[error("{0}")]
     Upstream(String),
+    /// The store cannot be used.
+    #[error("{0}")]
+    Store(String),
 }
+
+/// Reaches the store that gateways share, on the runtime that it is given. A store that is away is no
+/// error.
+pub type Connect = Box<dyn FnOnce(&Handle) -> Result<Arc<dyn Coordinator>, String> + Send>;
 
 /// Why new settings were not taken.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +84,20 @@ impl Gateway {
         metrics: Arc<Metrics>,
         admin_token: Secret,
     ) -> Result<Self, StartError> {
+        Self::start_with(settings, metrics, admin_token, None)
+    }
+
+    /// The same, with limits counted in a store that `connect` reaches from the gateway's own runtime;
+    /// how it is used is in the settings.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and what `connect` says.
+    pub fn start_with(
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        admin_token: Secret,
+        connect: Option<Connect>,
+    ) -> Result<Self, StartError> {
         usable(&settings).map_err(|error| StartError::Upstream(error.to_string()))?;
         let threads = settings.server.threads.unwrap_or_else(cpu_count).max(1);
         let listeners = bind(settings.server.listen, threads)?;
@@ -85,7 +111,10 @@ impl Gateway {
         let admin_listener = admin_listener(&settings, address)?;
         let check = settings.upstream.check;
         let admin_enabled = settings.admin.enabled;
-        let shared = Arc::new(Shared::new(settings, metrics, control.handle().clone()));
+        let store = connect.map(|connect| open_store(&settings, connect, control.handle()));
+        let store = store.transpose()?;
+        let handle = control.handle().clone();
+        let shared = Arc::new(Shared::new(settings, metrics, store, handle));
         let admin = admin_enabled.then(|| AdminPlane::new(Arc::clone(&shared), admin_token));
         let mut gateway = Self {
             shared: Arc::clone(&shared),
@@ -174,6 +203,11 @@ impl Gateway {
                 tracing::error!("a thread of the gateway panicked");
             }
         }
+        if let Some(control) = &self.control {
+            let shared = Arc::clone(&self.shared);
+            let leave = async move { shared.registry.leave_store(LEAVE_PATIENCE).await };
+            drop(control.handle().block_on(control.spawn(leave)));
+        }
         self.shared.memory.save(&self.shared);
         self.shared.memory.let_go();
         if let Some(control) = self.control.take() {
@@ -201,6 +235,28 @@ async fn compare_pools(shared: Weak<Shared>) {
         };
         shared.registry.compare(&mut together);
     }
+}
+
+fn open_store(
+    settings: &Settings,
+    connect: Connect,
+    control: &Handle,
+) -> Result<Store, StartError> {
+    let coordinator = connect(control).map_err(StartError::Store)?;
+    let number = getrandom::u64().map_err(|error| StartError::Thread(io::Error::other(error)))?;
+    let defaults = StoreSettings::default();
+    let store = settings.store.as_ref();
+    let settings = store.map_or(defaults, |store| StoreSettings {
+        time_box: store.time_box,
+        lease: store.lease,
+        first_share_ppm: store.first_share_ppm,
+    });
+    Ok(Store::new(
+        coordinator,
+        InstanceId(number),
+        settings,
+        control,
+    ))
 }
 
 fn usable(settings: &Settings) -> Result<(), TargetError> {

@@ -31,7 +31,7 @@ mod shared;
 mod upstream;
 
 pub use admin::{TokenError, admin_token, token_path};
-pub use gateway::{Gateway, ReloadError, StartError};
+pub use gateway::{Connect, Gateway, ReloadError, StartError};
 pub use probe::{Unreachable, check_upstream};
 pub use respond::ERROR_CODES;
 pub use server::ListenError;

@@ -92,6 +92,16 @@ impl Memory {
         recalled
     }
 
+    /// Hashes credentials in another way, to which others come too. Pools that are named by hashes of
+    /// the former way are not found again.
+    pub(crate) fn hash_with(&mut self, salt: Salt) {
+        if salt != self.salt {
+            self.salt = salt;
+            let pools = self.pools.get_mut();
+            pools.retain(|key, _| matches!(key, PoolKey::Configured { .. }));
+        }
+    }
+
     fn recall(path: PathBuf, upstream: &str, is_theirs: bool) -> Recalled {
         let found = file::read(&path, unix_seconds_now()).and_then(|payload| match payload {
             Some(payload) => Self::unpack(&path, &payload, upstream).map(Some),
@@ -341,6 +351,21 @@ fn warn_taken(folder: &Path) {
          and keeps nothing as long as the other one runs; give each gateway a folder of its own with \
          --state-dir"
     );
+}
+
+/// A salt that every gateway comes to that uses this store for this upstream.
+pub(crate) fn common_salt(prefix: &str, upstream: &str) -> Salt {
+    let digest = Sha256::new()
+        .chain_update("paceline store\0")
+        .chain_update(prefix)
+        .chain_update("\0")
+        .chain_update(upstream)
+        .finalize();
+    let mut salt = Salt::default();
+    for (byte, hashed) in salt.iter_mut().zip(digest) {
+        *byte = hashed;
+    }
+    salt
 }
 
 fn fresh_salt() -> Salt {

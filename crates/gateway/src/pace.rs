@@ -8,6 +8,7 @@ mod hits;
 mod pool;
 mod registry;
 mod sharing;
+mod store;
 mod table;
 
 pub(crate) use convert::{charge_parts, charge_rule, tier};
@@ -16,3 +17,4 @@ pub(crate) use hits::{count_hit, window_label};
 pub(crate) use pool::{Acquired, Lease, Pool, Turn, WaitingRequest};
 pub(crate) use registry::{Asks, PoolKey, Registry};
 pub(crate) use sharing::{Together, is_long_context};
+pub(crate) use store::SharedPools;

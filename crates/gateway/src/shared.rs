@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use paceline_config::{EstimatorKind, Settings};
 use paceline_limiter::Timestamp;
+use paceline_pace::Store;
 use paceline_provider::{ClockOffset, ProviderClock};
 use paceline_telemetry::Metrics;
 use paceline_tokens::{Calibrations, Estimator, OutputLengths};
@@ -17,8 +18,8 @@ use tokio::sync::watch;
 use crate::caller::NameHasher;
 use crate::clock::Clock;
 use crate::hot::HotMetrics;
-use crate::memory::{Memory, Recalled};
-use crate::pace::Registry;
+use crate::memory::{Memory, Recalled, common_salt};
+use crate::pace::{Registry, SharedPools};
 
 /// Models for which estimates are corrected and answer lengths learned, one by one.
 pub(crate) const MODELS_MAX: usize = 1_000;
@@ -93,18 +94,39 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Reads what an earlier run has learned, which blocks.
-    pub(crate) fn new(settings: Settings, metrics: Arc<Metrics>, control: Handle) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        store: Option<Store>,
+        control: Handle,
+    ) -> Self {
         let clock = Clock::start();
         let folder = &settings.admin.state_dir;
-        let Recalled { memory, learned } =
-            Memory::load(folder, settings.upstream.base_url.as_str());
+        let upstream = settings.upstream.base_url.as_str();
+        // Pools and tenants have the same names in every gateway that shares them.
+        let prefix = settings.store.as_ref().map(|store| store.prefix.as_str());
+        let salt = prefix.map(|prefix| common_salt(prefix, upstream));
+        let Recalled {
+            mut memory,
+            learned,
+        } = Memory::load(folder, upstream);
+        if let Some(salt) = salt {
+            memory.hash_with(salt);
+        }
         let memory = Arc::new(memory);
+        let sharing = store.map(|store| SharedPools::new(store, &settings.upstream));
         let hot = HotMetrics::new(&metrics);
         Self {
             live: RwLock::new(Arc::new(Live::new(settings, 0))),
             clock,
             provider_clock: Mutex::default(),
-            registry: Registry::new(clock, Arc::clone(&metrics), Arc::clone(&memory), control),
+            registry: Registry::new(
+                clock,
+                Arc::clone(&metrics),
+                Arc::clone(&memory),
+                sharing,
+                control,
+            ),
             hot,
             metrics,
             learned: Mutex::new(learned),

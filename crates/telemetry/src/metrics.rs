@@ -134,6 +134,14 @@ pub struct DomainGauges {
     pub throttle_share: Bounded<FloatGauge>,
     /// See [`names::THROTTLE_SECONDS`].
     pub throttle_seconds: Bounded<FloatGauge>,
+    /// See [`names::STORE_MODE`].
+    pub store_mode: Bounded<FloatGauge>,
+    /// See [`names::STORE_SHARE`].
+    pub store_share: Bounded<FloatGauge>,
+    /// See [`names::STORE_INSTANCES`].
+    pub store_instances: Bounded<FloatGauge>,
+    /// See [`names::STORE_EXCHANGES`].
+    pub store_exchanges: Bounded<FloatGauge>,
 }
 
 impl DomainGauges {
@@ -155,6 +163,10 @@ impl DomainGauges {
             &self.cool_down_seconds,
             &self.throttle_share,
             &self.throttle_seconds,
+            &self.store_mode,
+            &self.store_share,
+            &self.store_instances,
+            &self.store_exchanges,
         ] {
             gauge.clear();
         }
@@ -213,6 +225,8 @@ pub struct Metrics {
     pub retries: Bounded<Counter>,
     /// See [`names::UPSTREAM_REACHABLE`].
     pub upstream_reachable: Gauge,
+    /// See [`names::STORE_MODE_CHANGES`].
+    pub store_mode_changes: std::sync::Arc<Bounded<Counter>>,
     /// See [`names::CONFIG_RELOADS`].
     pub config_reloads: Bounded<Counter>,
 }
@@ -273,6 +287,7 @@ impl Metrics {
             refusal_episodes: family(register, names::REFUSAL_EPISODES),
             retries: family(register, names::RETRIES),
             upstream_reachable: single(register, names::UPSTREAM_REACHABLE, Gauge::default()),
+            store_mode_changes: std::sync::Arc::new(family(register, names::STORE_MODE_CHANGES)),
             config_reloads: family(register, names::CONFIG_RELOADS),
             registry,
         }
@@ -306,6 +321,10 @@ fn domain_gauges(registry: &mut Registry) -> DomainGauges {
         cool_down_seconds: family(registry, names::COOL_DOWN_SECONDS),
         throttle_share: family(registry, names::THROTTLE_SHARE),
         throttle_seconds: family(registry, names::THROTTLE_SECONDS),
+        store_mode: family(registry, names::STORE_MODE),
+        store_share: family(registry, names::STORE_SHARE),
+        store_instances: family(registry, names::STORE_INSTANCES),
+        store_exchanges: family(registry, names::STORE_EXCHANGES),
     }
 }
 
@@ -390,6 +409,7 @@ mod tests {
             &metrics.provider_429,
             &metrics.refusal_episodes,
             &metrics.retries,
+            &metrics.store_mode_changes,
             &metrics.config_reloads,
         ] {
             counters.of(&["a", "b"]).inc();
@@ -420,6 +440,10 @@ mod tests {
             &domains.cool_down_seconds,
             &domains.throttle_share,
             &domains.throttle_seconds,
+            &domains.store_mode,
+            &domains.store_share,
+            &domains.store_instances,
+            &domains.store_exchanges,
             &metrics.estimate_bias,
         ] {
             gauges.of(&["a", "b", "c", "d"]).set(1.0);

@@ -69,6 +69,11 @@ metrics! {
     REFUSAL_EPISODES = Counter "paceline_refusal_episodes" ["domain", "kind"] "Episodes of refusals by the provider, each with one pause and one cut, by kind";
     THROTTLE_SHARE = Gauge "paceline_throttle_share_ratio" ["domain", "kind", "metric"] "Share of the rate that may be used after a refusal, by what bounds it";
     THROTTLE_SECONDS = Gauge "paceline_throttle_seconds" ["domain", "kind", "metric"] "Time left until a bound on the rate after a refusal is over";
+    STORE_MODE = Gauge "paceline_store_mode" ["domain", "mode"] "Always 1; carries who decides on a limit pool whose limits are counted in a store";
+    STORE_MODE_CHANGES = Counter "paceline_store_mode_changes" ["domain", "mode"] "How often another began to decide on a limit pool, by who did";
+    STORE_SHARE = Gauge "paceline_store_share_ratio" ["domain"] "Part of the quota that is this instance's while the store is away";
+    STORE_INSTANCES = Gauge "paceline_store_instances" ["domain"] "Instances that share a limit pool, with this one";
+    STORE_EXCHANGES = Gauge "paceline_store_exchanges" ["domain", "result"] "Exchanges with the store since the pool was made: answered or failed";
     ESTIMATE_ERROR = Histogram "paceline_estimate_error_ratio" ["estimator"] "Relative error of the input-token estimate, (estimate - actual) / actual, as an absolute value";
     ESTIMATE_BIAS = Gauge "paceline_estimate_bias_ratio" ["estimator"] "Mean signed relative error of the input-token estimate";
     OUTPUT_PREDICTIONS = Counter "paceline_output_predictions" ["result"] "Learned 95 % predictions of the length of an answer: covered, exceeded, or none for want of answers to learn from";

@@ -234,6 +234,7 @@ mod tests {
             waiting: 0,
             queue_growth_per_minute: 0.0,
             probe_concurrency: None,
+            sharing: None,
             cool_down: None,
             episode: None,
             throttles: vec![],

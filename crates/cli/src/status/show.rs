@@ -1,7 +1,7 @@
 //! The state of a gateway in words and bars.
 
 use paceline_admin_api::{
-    ClockState, LimitState, PoolState, QueueStatus, ThrottleState, WaitingCall,
+    ClockState, LimitState, PoolState, QueueStatus, SharingState, ThrottleState, WaitingCall,
 };
 
 use super::ask::State;
@@ -98,11 +98,32 @@ fn pool_line(pool: &PoolState, style: Style) -> String {
         words.push(style.red(&format!("cooling down for {}", span_ms(pause.remaining_ms))));
     }
     words.extend(pool.throttles.iter().map(throttle));
+    words.extend(pool.sharing.as_ref().map(|state| sharing(state, style)));
     format!(
         "pool {}: {}",
         style.bold(&plain(&pool.name)),
         words.join(", ")
     )
+}
+
+/// Where the pool stands with the store.
+fn sharing(sharing: &SharingState, style: Style) -> String {
+    let others = sharing.instances.saturating_sub(1);
+    let part = sharing.share.map_or_else(|| "a part".to_owned(), percent);
+    let why = sharing.reason.as_deref().map(plain).unwrap_or_default();
+    let lasts = span_ms(sharing.since_ms);
+    match sharing.mode.as_str() {
+        "exact" => format!("shared with {}", counted(others.into(), "other")),
+        "learning" => style.red("the store was lost: waiting until all have said what they used"),
+        "share" => style.red(&format!(
+            "store away for {lasts}, {part} of the quota here: {why}"
+        )),
+        "open" => style.red(&format!(
+            "store away for {lasts}, all of the quota used here: {why}"
+        )),
+        "closed" => style.red(&format!("store away for {lasts}, everyone waits: {why}")),
+        _ => "asking the store".to_owned(),
+    }
 }
 
 fn throttle(throttle: &ThrottleState) -> String {

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use paceline_limiter::{DomainSnapshot, Metric, Tier, Timestamp};
+use paceline_pace::Sharing;
+use paceline_telemetry::DomainGauges;
 use serde::Deserialize;
 
 use super::plane::{Gate, guard};
@@ -186,6 +188,25 @@ fn fill_pool(shared: &Shared, pool: &Pool, snapshot: &DomainSnapshot, now: Times
             .set(views::share(throttle));
         let left = throttle.remaining.as_secs_f64();
         gauges.throttle_seconds.of(&labels).set(left);
+    }
+    if let Some(sharing) = pool.sharing() {
+        fill_sharing(gauges, name, &sharing);
+    }
+}
+
+fn fill_sharing(gauges: &DomainGauges, name: &str, sharing: &Sharing) {
+    gauges.store_mode.of(&[name, sharing.mode.name()]).set(1.0);
+    if let Some(share_ppm) = sharing.share_ppm {
+        let share = f64::from(share_ppm) / 1e6;
+        gauges.store_share.of(&[name]).set(share);
+    }
+    let instances = f64::from(sharing.instances);
+    gauges.store_instances.of(&[name]).set(instances);
+    for (result, count) in [
+        ("answered", sharing.exchanges),
+        ("failed", sharing.failures),
+    ] {
+        gauges.store_exchanges.of(&[name, result]).set(count as f64);
     }
 }
 

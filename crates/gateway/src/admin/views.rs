@@ -2,12 +2,13 @@
 
 use paceline_admin_api::{
     ClockState, CoolDown, EpisodeState, LimitState, PoolState, QueueStatus, RateLimits,
-    ThrottleState, TierDepth, TokenTotals, WaitingCall,
+    SharingState, ThrottleState, TierDepth, TokenTotals, WaitingCall,
 };
 use paceline_limiter::{
     DomainSnapshot, Episode, LimitSource, LimitView, Metric, Sum, ThrottleView, Tier, Timestamp,
     WaitingView, WindowModel,
 };
+use paceline_pace::Sharing;
 
 use super::beliefs;
 use crate::exchange::milliseconds;
@@ -114,6 +115,7 @@ fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
             }),
         episode: snapshot.episode.map(|episode| episode_state(&episode, now)),
         throttles: snapshot.throttles.iter().map(throttle_state).collect(),
+        sharing: pool.sharing().map(|sharing| sharing_state(&sharing, now)),
         tokens: TokenTotals {
             reserved: tokens(totals.reserved),
             settled: tokens(totals.settled),
@@ -121,6 +123,18 @@ fn pool_state(pool: &Pool, now: Timestamp) -> PoolState {
             outstanding: tokens(*totals.outstanding()),
             debt: tokens(totals.debt),
         },
+    }
+}
+
+fn sharing_state(sharing: &Sharing, now: Timestamp) -> SharingState {
+    SharingState {
+        mode: sharing.mode.name().to_owned(),
+        since_ms: milliseconds(now.saturating_since(sharing.since)),
+        share: sharing.share_ppm.map(|share| f64::from(share) / 1e6),
+        instances: sharing.instances,
+        exchanges: sharing.exchanges,
+        failures: sharing.failures,
+        reason: sharing.reason.as_deref().map(str::to_owned),
     }
 }
 

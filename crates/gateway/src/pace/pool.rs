@@ -5,12 +5,12 @@ use std::sync::Arc;
 use paceline_limiter::{
     Charge, DomainSettings, DomainSnapshot, Episode, Metric, SettingsError, Timestamp,
 };
-use paceline_pace::Watch;
-use paceline_telemetry::{Counter, Metrics};
+use paceline_pace::{SharingChange, Watch};
+use paceline_telemetry::{Bounded, Counter, Metrics};
 use parking_lot::Mutex;
 
 use super::demand::{Demand, Rates};
-use super::episode;
+use super::{episode, store};
 use crate::clock::Clock;
 
 /// One limit pool.
@@ -38,6 +38,7 @@ pub(crate) struct Watched {
     name: Arc<str>,
     tokens: TokenCounters,
     demand: Mutex<Demand>,
+    mode_changes: Arc<Bounded<Counter>>,
 }
 
 /// Counters of one pool, resolved once.
@@ -72,6 +73,7 @@ pub(super) fn named(
         name,
         tokens,
         demand: Mutex::default(),
+        mode_changes: Arc::clone(&metrics.store_mode_changes),
     };
     Pool::new(settings, clock, watched)
 }
@@ -112,6 +114,13 @@ impl Watch for Watched {
 
     fn episode_ended(&self, episode: &Episode) {
         episode::log_end(&self.name, episode);
+    }
+
+    fn sharing_changed(&self, change: &SharingChange) {
+        self.mode_changes
+            .of(&[&self.name, change.after.mode.name()])
+            .inc();
+        store::log_change(&self.name, change);
     }
 }
 

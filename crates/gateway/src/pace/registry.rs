@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use paceline_config::{DomainRule, Settings};
 use paceline_limiter::{DomainSnapshot, Metric, SettingsError};
@@ -14,6 +15,7 @@ use super::Pool;
 use super::convert::domain_settings;
 use super::pool::named;
 use super::sharing::{Account, Reading, Together};
+use super::store::{SharedPools, when_away};
 use super::table::Table;
 use crate::clock::Clock;
 use crate::memory::Memory;
@@ -111,6 +113,8 @@ pub(crate) struct Registry {
     metrics: Arc<Metrics>,
     /// What pools knew in an earlier run.
     memory: Arc<Memory>,
+    /// Where limits are counted that other gateways share.
+    store: Option<SharedPools>,
     /// Where the pools' timers run.
     control: Handle,
 }
@@ -126,6 +130,7 @@ impl Registry {
         clock: Clock,
         metrics: Arc<Metrics>,
         memory: Arc<Memory>,
+        store: Option<SharedPools>,
         control: Handle,
     ) -> Self {
         Self {
@@ -133,6 +138,7 @@ impl Registry {
             clock,
             metrics,
             memory,
+            store,
             control,
         }
     }
@@ -167,6 +173,9 @@ impl Registry {
             pool.recall(&known, age);
         }
         self.control.spawn(Pool::run_timer(Arc::downgrade(&pool)));
+        if let Some(store) = &self.store {
+            store.share(&pool, key, rule, &self.control);
+        }
         table.insert(key, &pool);
         Ok(pool)
     }
@@ -262,8 +271,16 @@ impl Registry {
             };
             let changed = pool.reconfigure(domain_settings(rule, settings, &self.clock));
             result = result.and(changed);
+            pool.set_when_away(when_away(rule));
         }
         result
+    }
+
+    /// Takes leave of the store that other gateways share.
+    pub(crate) async fn leave_store(&self, patience: Duration) {
+        if let Some(store) = &self.store {
+            store.leave(patience).await;
+        }
     }
 
     /// What every pool knows that is worth remembering.

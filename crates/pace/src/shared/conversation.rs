@@ -146,6 +146,35 @@ impl Conversation {
         }
     }
 
+    /// The last message about a pool that is not there any more.
+    pub(crate) fn gone(&mut self) -> Ask {
+        self.sequence += 1;
+        self.joined = false;
+        Ask {
+            instance: self.instance,
+            sequence: self.sequence,
+            epoch: self.epoch,
+            lease_us: microseconds(self.lease),
+            pause_us: 0,
+            spacing_us: 0,
+            in_flight_max: None,
+            demand: 0,
+            shares_ppm: self.shares_ppm,
+            terms: Vec::new(),
+            closed: self.unheard.iter().map(translate::closed).collect(),
+            corrections: Vec::new(),
+            heads: Vec::new(),
+            knows: self.knows,
+            teaches: None,
+            leaves: true,
+        }
+    }
+
+    /// Whether the store counts this instance in.
+    pub(crate) const fn is_joined(&self) -> bool {
+        self.joined
+    }
+
     /// What there is to know of the limits, if that is more than was told last.
     fn lesson(&mut self, domain: &Domain, now: Timestamp) -> Option<String> {
         let early = |at: Timestamp| now.saturating_since(at) < LESSON_GAP;

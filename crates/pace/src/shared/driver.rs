@@ -53,6 +53,11 @@ pub(crate) async fn drive<W: Watch>(
     };
     drop(store);
     while driver.turn(&pool).await {}
+    if driver.conversation.is_joined() {
+        let gone = driver.conversation.gone();
+        // Whoever does not hear of it finds out when the lease is over.
+        drop(driver.answer(&gone).await);
+    }
 }
 
 struct Driver {

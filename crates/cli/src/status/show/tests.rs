@@ -39,6 +39,7 @@ fn state() -> State {
                 waiting: 12,
                 queue_growth_per_minute: 3.4,
                 probe_concurrency: None,
+                sharing: None,
                 cool_down: Some(CoolDown {
                     remaining_ms: 3_200,
                 }),
