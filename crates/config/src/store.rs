@@ -92,7 +92,7 @@ impl Default for RawStore {
             url: None,
             prefix: "ratelimit:".to_owned(),
             time_box: Span(Duration::from_millis(50)),
-            lease: Span(Duration::from_secs(10)),
+            lease: Span(Duration::from_secs(3)),
             ca_file: None,
             first_share: 0.25,
         }

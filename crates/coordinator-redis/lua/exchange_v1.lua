@@ -155,16 +155,16 @@ else
 end
 -- Another server may lack what was written last, and its clock may be another: everybody restates,
 -- and the time goes on from where it was.
-if state[S_SERVER] ~= server and server ~= '' then
-  if state[S_SERVER] ~= '' then
-    state[S_EPOCH], state[S_CREATED] = math.max(raw, state[S_EPOCH] + 1), state[S_NOW]
-  end
-  state[S_SERVER] = server
-end
+local is_moved = state[S_SERVER] ~= server and server ~= '' and state[S_SERVER] ~= ''
+if server ~= '' then state[S_SERVER] = server end
 local now = raw + state[S_OFFSET]
 if now < state[S_NOW] then
   state[S_OFFSET] = state[S_NOW] - raw
   now = state[S_NOW]
+end
+-- All that was written last may be lost: the time to tell what was used begins now.
+if is_moved then
+  state[S_EPOCH], state[S_CREATED] = math.max(raw, state[S_EPOCH] + 1), now
 end
 local elapsed = now - state[S_NOW]
 state[S_NOW] = now

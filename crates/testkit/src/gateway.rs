@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use paceline_admin_api::{PoolState, QueueStatus, RateLimits};
 use paceline_config::{Overrides, Secret, Settings, SourceFile, Sources};
-use paceline_gateway::Gateway;
+use paceline_coordinator::Coordinator;
+use paceline_gateway::{Connect, Gateway};
 use paceline_limiter::DomainSnapshot;
 use paceline_telemetry::Metrics;
 use tempfile::TempDir;
@@ -58,8 +59,36 @@ impl TestGateway {
     ) -> Result<Self> {
         let upstream = format!("http://{upstream}/v1");
         let settings = settings(&upstream, configuration, env, &state)?;
+        Self::run(settings, upstream, state, None)
+    }
+
+    /// The same, with limits counted in a store that others share.
+    ///
+    /// # Errors
+    /// As [`TestGateway::start`].
+    pub fn start_sharing(
+        upstream: SocketAddr,
+        configuration: &str,
+        store: Arc<dyn Coordinator>,
+    ) -> Result<Self> {
+        let state = Arc::new(tempfile::tempdir()?);
+        let upstream = format!("http://{upstream}/v1");
+        // Pools and tenants have common names where the settings know of a store.
+        let configuration = format!("{configuration}\n[store]\nurl = \"redis://in.memory\"\n");
+        let settings = settings(&upstream, &configuration, &[], &state)?;
+        let connect: Connect = Box::new(move |_| Ok(store));
+        Self::run(settings, upstream, state, Some(connect))
+    }
+
+    fn run(
+        settings: Settings,
+        upstream: String,
+        state: Arc<TempDir>,
+        connect: Option<Connect>,
+    ) -> Result<Self> {
         let metrics = Arc::new(Metrics::new("test"));
-        let gateway = Gateway::start(settings, metrics, Secret::new(ADMIN_TOKEN))?;
+        let token = Secret::new(ADMIN_TOKEN);
+        let gateway = Gateway::start_with(settings, metrics, token, connect)?;
         Ok(Self {
             address: gateway.address(),
             gateway: Some(gateway),

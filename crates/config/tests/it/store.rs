@@ -66,7 +66,7 @@ fn an_address_is_all_that_a_store_needs() {
     assert_eq!((store.url.expose(), store.address().as_str()), (URL, URL));
     assert_eq!(store.prefix, "ratelimit:");
     assert_eq!(store.time_box, Duration::from_millis(50));
-    assert_eq!(store.lease, Duration::from_secs(10));
+    assert_eq!(store.lease, Duration::from_secs(3));
     assert_eq!((store.ca_file, store.first_share_ppm), (None, 250_000));
     let text = format!("[store]\nurl = \"{URL}\"\n");
     assert_eq!(notices(&text, &[]), [""; 0]);

@@ -12,4 +12,5 @@ mod provider;
 mod refusals;
 mod relay;
 mod sharing;
+mod store;
 mod tunnel;

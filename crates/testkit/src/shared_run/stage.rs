@@ -178,7 +178,8 @@ fn provider(run: &SharedRun) -> SimulatorSettings {
 }
 
 fn configuration(run: &SharedRun) -> String {
-    let mut toml = "[limits]\n".to_owned();
+    // The callers of a run are patient: how long they wait is not what it is about.
+    let mut toml = "[queue]\nmax_wait = \"20m\"\n\n[limits]\n".to_owned();
     if !run.learned {
         let (tokens, requests) = limits(run);
         let window = run.counting.name();
