@@ -78,6 +78,7 @@ fn terms(way: Way) -> Vec<Terms> {
         reserve: 0,
         ends_us: None,
         used: 0,
+        spent: 0,
     };
     vec![
         one(Metric::Requests, way.amount),

@@ -56,11 +56,11 @@ local BUCKET, FIXED, FIRST_USE, SLIDING, UNKNOWN = 1, 2, 3, 4, 5
 local A_INSTANCE, A_SEQUENCE, A_EPOCH, A_LEASE, A_PAUSE, A_SPACING = 1, 2, 3, 4, 5, 6
 local A_IN_FLIGHT, A_DEMAND, A_SHARES, A_KNOWS, A_TEACHES, A_LEAVES = 7, 8, 8, 12, 13, 14
 local A_TERMS, A_CLOSED, A_CORRECTIONS, A_HEADS, A_END = 15, 16, 17, 18, 19
-local ASK, TERM, CLOSE = '<c16ddddddddddddddddd', 'ddddddddddd', 'Bc0ddddd'
+local ASK, TERM, CLOSE = '<c16ddddddddddddddddd', 'dddddddddddd', 'Bc0ddddd'
 local CORRECTION, HEAD = 'ddddd', 'Bc0Bc0dddddddBc0'
-local TERM_SIZE, CLOSE_SIZE, CORRECTION_SIZE, HEAD_SIZE = 11, 6, 5, 10
+local TERM_SIZE, CLOSE_SIZE, CORRECTION_SIZE, HEAD_SIZE = 12, 6, 5, 10
 local T_METRIC, T_MS, T_AMOUNT, T_KIND, T_SINCE, T_BURST = 1, 2, 3, 4, 5, 6
-local T_GUARD, T_RESERVE, T_EARLIEST, T_LATEST, T_USED = 7, 8, 9, 10, 11
+local T_GUARD, T_RESERVE, T_EARLIEST, T_LATEST, T_USED, T_SPENT = 7, 8, 9, 10, 11, 12
 -- A head: its reservation's field, its tenant's field, tier, weight, charge; what is behind it, if
 -- anything is.
 local H_TAG, H_TIER, H_WEIGHT, H_CHARGE, H_BEHIND = 1, 2, 3, 3, 9
@@ -149,8 +149,8 @@ else
     if c[C_KIND] ~= BUCKET then only_buckets = false end
   end
   for i = 1, state[S_AWAY] do
-    away[i] = { numbers('<c16dd', text, at) }
-    at = away[i][4]
+    away[i] = { numbers('<c16ddd', text, at) }
+    at = away[i][5]
   end
 end
 -- Another server may lack what was written last, and its clock may be another: everybody restates,
@@ -521,6 +521,7 @@ end
 
 -- Those who come, go, and are silent.
 local present
+local left_share, left_for = 0, 0
 if now > state[S_SILENT] or #away > 0 or not mine or ask[A_LEAVES] == 1 then
   present = {}
   local rules, members = present, nil
@@ -595,7 +596,7 @@ if now > state[S_SILENT] or #away > 0 or not mine or ask[A_LEAVES] == 1 then
           local c = counts[j]
           if before > 0 then put(c, c[C_AMOUNT] / c[C_WINDOW] * before * part) end
         end
-        away[#away + 1] = { ids[i], part, now + AWAY }
+        away[#away + 1] = { ids[i], part, now + AWAY, seen }
         state[S_DEMAND] = state[S_DEMAND] - demand
         state[S_INSTANCES] = state[S_INSTANCES] - 1
         if ids[i] == me then mine = nil end
@@ -621,7 +622,14 @@ if now > state[S_SILENT] or #away > 0 or not mine or ask[A_LEAVES] == 1 then
       end
     end
     for i = 1, #away do
-      if away[i][3] > now and away[i][1] ~= me then kept[#kept + 1] = away[i] end
+      if away[i][3] > now then
+        if away[i][1] == me then
+          -- What was left to the sender, and for how long.
+          left_share, left_for = away[i][2], math.min(now, away[i][3]) - away[i][4]
+        else
+          kept[#kept + 1] = away[i]
+        end
+      end
     end
     away = kept
   end
@@ -765,7 +773,8 @@ end
 
 for j = 1, terms_count do
   local t, c = (j - 1) * TERM_SIZE, judges[j]
-  if not c then
+  local is_new = not c
+  if is_new then
     c = add(t)
     judges[j] = c
   end
@@ -776,6 +785,14 @@ for j = 1, terms_count do
   if (kind == FIXED or kind == FIRST_USE) and terms[t + T_KIND] == kind then anchor(c, t) end
   if restates then
     local missing = terms[t + T_USED] - used_of(c)
+    if missing > 0 then put(c, missing) end
+  elseif order > 0 and not is_new and terms[t + T_SPENT] > 0 then
+    -- What the sender took while it was out of touch, less the room that was left for it. How much of
+    -- that was in the present fixed window is not known.
+    local missing = terms[t + T_SPENT]
+    if kind ~= FIXED and kind ~= FIRST_USE then
+      missing = missing - c[C_AMOUNT] / c[C_WINDOW] * left_for * left_share
+    end
     if missing > 0 then put(c, missing) end
   end
 end
@@ -1180,7 +1197,7 @@ local is_extended = now + ttl * 750 > state[S_EXPIRES]
 if is_extended then state[S_EXPIRES] = now + ttl * 1000 end
 
 kept[1] = bytes(STATE, FORMAT, #counts, #away, #state[S_SERVER], unpack(state, S_SERVER))
-for i = 1, #away do kept[#kept + 1] = bytes('<c16dd', away[i][1], away[i][2], away[i][3]) end
+for i = 1, #away do kept[#kept + 1] = bytes('<c16ddd', unpack(away[i], 1, 4)) end
 n = #writes
 writes[n + 1], writes[n + 2] = 's', table.concat(kept)
 n = n + 2

@@ -78,6 +78,7 @@ fn encode_terms(out: &mut Packer, terms: &Terms) {
         }
     }
     out.number(terms.used);
+    out.number(terms.spent);
 }
 
 fn encode_charge(out: &mut Packer, charge: &Charge) {

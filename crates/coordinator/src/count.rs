@@ -107,6 +107,21 @@ impl Count {
         }
     }
 
+    /// Counts what an instance has taken while it was out of touch, of which `allowed` is counted already:
+    /// room was left for it at this part of the quota for so long.
+    pub(crate) fn spend(&mut self, units: u64, (share, elapsed): (f64, f64), now: f64) {
+        // How much of that was in the present window is not known.
+        let allowed = if self.is_fixed() {
+            0.0
+        } else {
+            self.per_us() * elapsed * share
+        };
+        let missing = float(units) - allowed;
+        if missing > 0.0 {
+            self.put(missing, now);
+        }
+    }
+
     fn anchor(&mut self, terms: &Terms, now: f64) {
         if let Some((earliest, latest)) = terms.ends_us {
             let known = self.ends;

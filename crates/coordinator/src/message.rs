@@ -71,8 +71,10 @@ pub struct Terms {
     pub reserve: u64,
     /// The earliest and the latest end of the present window, where windows are fixed and known.
     pub ends_us: Option<(u64, u64)>,
-    /// What the sender counts as used: taken up where the store knows less.
+    /// What the sender counts as used: taken up where the store has lost what it knew.
     pub used: u64,
+    /// What the sender has taken while it was out of touch, as far as it still counts.
+    pub spent: u64,
 }
 
 /// Somebody who waits at the sender.

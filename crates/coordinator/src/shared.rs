@@ -83,6 +83,16 @@ impl Default for Instance {
 struct Away {
     share: f64,
     until: f64,
+    since: f64,
+}
+
+impl Away {
+    /// The part of the quota, and for how long it was left.
+    fn left(away: Option<Self>, now: f64) -> (f64, f64) {
+        away.map_or((0.0, 0.0), |away| {
+            (away.share, now.min(away.until) - away.since)
+        })
+    }
 }
 
 /// Somebody who waits, seen from the instance that asks.
@@ -208,11 +218,12 @@ impl Shared {
         self.now = now;
         self.part_with_silent(elapsed, now);
         self.allow_for_away(elapsed, now);
+        let left = Away::left(self.away.remove(&ask.instance), now);
         let order = self.hear(ask, now);
         if order == Order::Older {
             return self.answer(ask, Pass::nothing(), now);
         }
-        self.agree(ask, now);
+        self.agree(ask, (order == Order::Newer).then_some(left), now);
         for closed in &ask.closed {
             self.close(ask, closed, now);
         }
@@ -244,7 +255,15 @@ impl Shared {
             for count in self.counts.values_mut().filter(|_| before > 0.0) {
                 count.allow_for(share, before, now);
             }
-            self.away.insert(id, Away { share, until });
+            let since = seen;
+            self.away.insert(
+                id,
+                Away {
+                    share,
+                    until,
+                    since,
+                },
+            );
             self.forget(id);
         }
     }
@@ -271,7 +290,6 @@ impl Shared {
     }
 
     fn hear(&mut self, ask: &Ask, now: f64) -> Order {
-        self.away.remove(&ask.instance);
         let instance = self.instances.entry(ask.instance).or_default();
         let order = match ask.sequence.cmp(&instance.sequence) {
             std::cmp::Ordering::Greater => Order::Newer,
@@ -285,12 +303,15 @@ impl Shared {
         order
     }
 
-    fn agree(&mut self, ask: &Ask, now: f64) {
+    /// `left`: what of the quota was left to the sender while it was out of touch, and for how long;
+    /// `None`: what it spent then was told before.
+    fn agree(&mut self, ask: &Ask, left: Option<(f64, f64)>, now: f64) {
         let restates = ask.epoch.is_some_and(|epoch| epoch != self.epoch);
         if restates && now < self.created + LEARNING_US * 4.0 {
             self.learning_until = self.created + LEARNING_US;
         }
         for terms in &ask.terms {
+            let is_known = self.counts.contains_key(&terms.id);
             let count = self
                 .counts
                 .entry(terms.id)
@@ -299,6 +320,8 @@ impl Shared {
             count.agree(terms, now);
             if restates {
                 count.restate(terms.used, now);
+            } else if let Some(left) = left.filter(|_| is_known && terms.spent > 0) {
+                count.spend(terms.spent, left, now);
             }
         }
         let named = |id: &LimitId| ask.terms.iter().any(|terms| terms.id == *id);

@@ -129,6 +129,8 @@ pub struct Terms {
     pub ends: Option<(Timestamp, Timestamp)>,
     /// Units used, as counted here.
     pub used: u64,
+    /// Of these, units that were taken while nobody elsewhere counted them, and that were not told yet.
+    pub spent: u64,
 }
 
 /// What holds up every request, whatever is used.

@@ -11,7 +11,7 @@ use crate::settings::Limit;
 use crate::snapshot::{LimitSource, LimitView};
 use crate::time::{Timestamp, nanos};
 use crate::window::Window;
-pub(crate) use part::Counted;
+pub(crate) use part::{Counted, Untold};
 
 /// Rounds of mutual postponement between limits before a plan settles for its latest time.
 const PLAN_ROUNDS_MAX: usize = 64;
@@ -44,6 +44,8 @@ pub(crate) struct LimitState {
     pub(crate) shared: Option<Box<Counted>>,
     /// The part of the limit that the window counts.
     part_ppm: u32,
+    /// What was taken here and is not counted elsewhere yet.
+    untold: Untold,
     /// The first reservation that was counted here.
     since_serial: u64,
     /// Nanoseconds of window per unit, with [`SCALE_BITS`] fraction bits.
@@ -84,6 +86,7 @@ impl LimitState {
             since: now,
             shared: None,
             part_ppm,
+            untold: Untold::default(),
             since_serial,
             scale,
         }
@@ -126,6 +129,7 @@ impl LimitState {
         other.early = self.early;
         other.since = self.since;
         other.shared = self.shared.take();
+        other.untold = std::mem::take(&mut self.untold);
         other.learner = std::mem::take(&mut self.learner);
         *self = other;
     }

@@ -13,7 +13,7 @@ use fixed::Fixed;
 use sliding::Sliding;
 
 /// What is used of one limit.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Window {
     Bucket(Bucket),
     Fixed(Fixed),

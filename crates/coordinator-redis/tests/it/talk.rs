@@ -42,6 +42,7 @@ impl Talker {
             reserve: 0,
             ends_us: None,
             used: 0,
+            spent: 0,
         };
         let ask = Ask {
             instance: id,

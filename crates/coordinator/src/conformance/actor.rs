@@ -38,6 +38,7 @@ pub(super) const fn limit(id: LimitId, kind: CountKind, amount: u64) -> Terms {
         reserve: 0,
         ends_us: None,
         used: 0,
+        spent: 0,
     }
 }
 

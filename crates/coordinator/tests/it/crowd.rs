@@ -202,6 +202,7 @@ impl Crowd {
             reserve: 0,
             ends_us: (self.kind == CountKind::Fixed).then_some((end, end)),
             used: 0,
+            spent: 0,
         };
         let ask = Ask {
             instance: member.id,

@@ -128,10 +128,10 @@ impl Domain {
     /// Who decides from now on. What is used stays used: of a part of a limit as much as was of all.
     pub fn set_admission(&mut self, admission: Admission, now: Timestamp) {
         let now = self.advance(now);
-        if admission == self.elsewhere.admission {
+        let before = std::mem::replace(&mut self.elsewhere.admission, admission);
+        if admission == before {
             return;
         }
-        self.elsewhere.admission = admission;
         self.elsewhere.wake = None;
         self.elsewhere.steps.clear();
         let part = match admission {
@@ -140,7 +140,13 @@ impl Domain {
         };
         let serial = self.reservations.next_serial();
         for state in &mut self.limits.states {
+            if admission == Admission::Elsewhere {
+                state.rejoin(now);
+            }
             state.count_part(part, serial, now);
+            if before == Admission::Elsewhere {
+                state.part_ways();
+            }
             state.shared = None;
         }
         self.plan.clear();
@@ -190,6 +196,13 @@ impl Domain {
             state.terms(debts.min(state.debts_kept_max()), now)
         };
         self.limits.states.iter().map(terms).collect()
+    }
+
+    /// What was [spent](Terms::spent) is counted elsewhere by now.
+    pub fn spent_is_told(&mut self) {
+        for state in &mut self.limits.states {
+            state.is_told();
+        }
     }
 
     /// What holds up everyone.

@@ -10,6 +10,7 @@ use crate::learning::Own;
 use crate::learning::answer::{Answer, Mark};
 use crate::settings::{Limit, WindowModel};
 use crate::time::{Timestamp, nanos};
+use crate::window::Window;
 
 /// All of a limit, in parts per million.
 pub(crate) const WHOLE_PPM: u32 = 1_000_000;
@@ -30,6 +31,15 @@ pub(crate) struct Counted {
     taken: VecDeque<(u64, u64)>,
     /// Answers that have not been compared with a count yet.
     pub(crate) pending: Vec<(Answer, Option<Own>)>,
+}
+
+/// What was taken here while nobody elsewhere counted it.
+#[derive(Debug, Default)]
+pub(crate) struct Untold {
+    /// The window as it would be without: there while it is counted here.
+    idle: Option<Box<Window>>,
+    /// What still counts of it, from when it was counted here no longer until it is told.
+    units: u64,
 }
 
 impl Counted {
@@ -125,6 +135,31 @@ impl LimitState {
         self.become_like(part);
     }
 
+    /// From now on what is taken is not counted elsewhere.
+    pub(crate) fn part_ways(&mut self) {
+        self.untold.idle = Some(Box::new(self.window.clone()));
+    }
+
+    /// From now on what is taken is counted elsewhere; what was taken until now is to be told.
+    pub(crate) fn rejoin(&mut self, now: u64) {
+        self.untold.units = self.untold_units(now);
+        self.untold.idle = None;
+    }
+
+    /// What was taken while it was not counted elsewhere, as far as it still counts.
+    fn untold_units(&self, now: u64) -> u64 {
+        let Some(idle) = &self.untold.idle else {
+            return self.untold.units;
+        };
+        let units = self.window.used(now).saturating_sub(idle.used(now));
+        units.saturating_add(self.untold.units)
+    }
+
+    /// That is counted elsewhere by now.
+    pub(crate) const fn is_told(&mut self) {
+        self.untold.units = 0;
+    }
+
     /// Whether a count that is kept elsewhere is about this limit.
     pub(crate) fn is_of(&self, level: &Level) -> bool {
         self.limit.metric == level.metric && self.limit.window == level.window
@@ -157,6 +192,7 @@ impl LimitState {
             kept: self.reserve.saturating_add(debts),
             ends: end.or(learned_end).map(time),
             used: self.whole_of(self.window.used(now)),
+            spent: self.untold_units(now),
         }
     }
 }

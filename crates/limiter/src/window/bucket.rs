@@ -22,7 +22,7 @@ const LOW_POINTS_MAX: usize = 128;
 /// It takes an amount and a charge near `u64::MAX` and a window near the longest to get there.
 const LEVEL_MAX: i128 = i128::MAX / 2;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bucket {
     amount: u64,
     window: u64,

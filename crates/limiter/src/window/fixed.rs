@@ -10,7 +10,7 @@ struct Span {
     used: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fixed {
     amount: u64,
     /// From the start of one window to the start of the next when they follow each other.

@@ -13,14 +13,14 @@ const EXPIRES_ABOUT: u64 = 64;
 const EXPIRED_KEPT: usize = 1024;
 
 /// What was taken within one granule. All of it counts until a span after the latest part.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Granule {
     first: u64,
     last: u64,
     units: u128,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sliding {
     amount: u64,
     span: u64,

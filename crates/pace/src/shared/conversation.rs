@@ -12,9 +12,6 @@ use crate::Remembered;
 /// Who is offered at once.
 pub(crate) const OFFERS_MAX: usize = 16;
 
-/// No store has this life: said by who was out of touch, so that what it used is counted.
-const ASTRAY: Epoch = Epoch(0);
-
 /// What was learned is told at most so often.
 const LESSON_GAP: Duration = Duration::from_secs(1);
 
@@ -104,11 +101,7 @@ impl Conversation {
         let ask = Ask {
             instance: self.instance,
             sequence: self.sequence,
-            epoch: if self.joined || self.epoch.is_none() {
-                self.epoch
-            } else {
-                Some(ASTRAY)
-            },
+            epoch: self.epoch,
             lease_us: microseconds(self.lease),
             pause_us: microseconds(bounds.pause),
             spacing_us: microseconds(bounds.spacing),
@@ -208,6 +201,9 @@ impl Conversation {
             return Heard::default();
         };
         let before = self.epoch.replace(answer.epoch);
+        if self.clock.is_some() {
+            domain.spent_is_told();
+        }
         self.clock = Some(StoreClock::read(answer.now_us, asked.at, now));
         if let Some(knowledge) = &answer.knowledge {
             self.knows = knowledge.version;

@@ -49,6 +49,7 @@ pub(super) fn terms(terms: &limiter::Terms, clock: StoreClock) -> Terms {
         reserve: terms.kept,
         ends_us: terms.ends.map(|(from, to)| (clock.at(from), clock.at(to))),
         used: terms.used,
+        spent: terms.spent,
     }
 }
 

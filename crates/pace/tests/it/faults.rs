@@ -135,3 +135,27 @@ async fn a_frozen_store_costs_the_time_box_once() {
     pass(10).await;
     assert!(process.served() > went);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_in_a_moment_without_the_store_is_counted_when_it_is_back() {
+    for kind in KINDS {
+        let mut world = World::new(kind, 60_000);
+        let processes = start(&mut world);
+        // The moment is where a window begins, at which everyone goes.
+        let start = pass(179).await;
+        tokio::time::sleep(Duration::from_millis(990)).await;
+        all(&processes[1..], Trouble::Frozen);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(processes[0].mode(), SharingMode::Exact);
+        all(&processes, Trouble::None);
+        let again = pass(5).await;
+        for process in &processes {
+            assert_eq!(process.mode(), SharingMode::Exact);
+        }
+        let end = pass(120).await;
+        let refused = world.provider.refused_since(start);
+        let part = world.provider.use_between(again, end);
+        println!("{kind:?}: {refused} refused, {part:.3} after");
+        assert!(refused <= 6, "{kind:?}: {refused}");
+    }
+}

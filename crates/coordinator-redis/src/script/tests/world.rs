@@ -125,6 +125,7 @@ impl World {
             reserve: 0,
             ends_us: None,
             used: 0,
+            spent: 0,
         }];
         let head = |id| Head {
             id: TicketId(id),
@@ -218,6 +219,11 @@ impl World {
                     .one_in(3)
                     .then_some((ends.saturating_sub(20_000), ends)),
                 used: random.below(belief.amount),
+                spent: if random.below(8) == 0 {
+                    random.below(belief.amount)
+                } else {
+                    0
+                },
             });
         }
         terms
