@@ -144,7 +144,9 @@ impl Domain {
             let state = if let Some(index) = same {
                 let mut state = old.swap_remove(index);
                 (state.source, state.configured_amount) = (LimitSource::Configured, None);
+                let before = state.limit;
                 state.resize(*limit, serial, now);
+                state.note_belief(&before, now);
                 state
             } else {
                 let mut state = LimitState::new(*limit, LimitSource::Configured, serial, now);

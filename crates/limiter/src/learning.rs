@@ -280,7 +280,7 @@ impl LimitState {
     }
 
     /// Amount and kind are believed from now on, unless they were before.
-    fn note_belief(&mut self, before: &Limit, now: u64) {
+    pub(crate) fn note_belief(&mut self, before: &Limit, now: u64) {
         let kind = |limit: &Limit| WindowKind::of(&limit.model);
         if before.amount != self.limit.amount || kind(before) != kind(&self.limit) {
             self.since = now;

@@ -115,6 +115,42 @@ async fn without_the_store_a_gateway_goes_on_with_its_part_and_says_so() -> Resu
 }
 
 #[tokio::test]
+async fn limits_that_one_gateway_is_given_anew_hold_for_all() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let way = Way::default();
+    let first = TestGateway::start_sharing(simulator.address(), LIMITS, Arc::new(way.clone()))?;
+    let second = TestGateway::start_sharing(simulator.address(), LIMITS, Arc::new(way))?;
+    for gateway in [&first, &second] {
+        assert_eq!(
+            gateway.caller().chat(&[], chat(100, false)).await?.status,
+            200
+        );
+    }
+    first.reload(&LIMITS.replace("1000", "400"))?;
+    let patience = [("x-paceline-max-wait", "1s")];
+    // The news has to go round.
+    first
+        .until_pool(|pool| pool.limits[0].amount == 400)
+        .await?;
+    let refused = first.caller().chat(&patience, chat(300, false)).await?;
+    assert_eq!(refused.error_code(), "wait_too_long");
+    let end = tokio::time::Instant::now() + Duration::from_secs(5);
+    while second
+        .caller()
+        .chat(&patience, chat(250, false))
+        .await?
+        .status
+        == 200
+    {
+        assert!(
+            tokio::time::Instant::now() < end,
+            "the second does not hear of it"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_gateway_that_finds_no_store_begins_with_a_small_part() -> Result<()> {
     let simulator = provider(vec![]).await?;
     let way = Way::default();
