@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod keep;
 mod lease;
 mod pool;
 mod remembered;
@@ -22,11 +23,12 @@ mod watch;
 mod window;
 
 pub use clock::Clock;
+pub use keep::{TimerError, own_runtime, present_runtime};
 pub use lease::Lease;
 pub use pool::{Acquired, NotNow, Pool, Turn, Wait};
 pub use remembered::{Nonsense, Remembered};
 pub use shared::{Sharing, SharingMode, Store, StoreSettings, WhenAway};
-pub use timer::{TimerError, keep_time};
+pub use timer::keep_time;
 pub use told::{
     Answered, charged_although_refused, is_quota, level, limiter_metric, observation, pool_kind,
     processing,

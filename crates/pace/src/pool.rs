@@ -6,6 +6,7 @@
 
 mod merging;
 mod sharing;
+mod trying;
 mod turn;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use merging::Moved;
+use trying::Tries;
 pub use turn::{Acquired, NotNow, Turn, Wait};
 
 use crate::shared::Shared;
@@ -31,8 +33,16 @@ const GONE: Refusal = Refusal::Draining {
     retry_after: Duration::from_secs(1),
 };
 
+/// How somebody hears of a turn.
+enum Ear<W: Watch> {
+    /// Whenever it comes.
+    Turn(oneshot::Sender<Turn<W>>),
+    /// If it comes at once.
+    Now(oneshot::Sender<Result<Lease<W>, NotNow>>),
+}
+
 struct Waiter<W: Watch> {
-    sender: oneshot::Sender<Turn<W>>,
+    ear: Ear<W>,
     who: W::Who,
     request: Request,
     /// How long it waited in pools that are one with this by now.
@@ -42,7 +52,13 @@ struct Waiter<W: Watch> {
 impl<W: Watch> Waiter<W> {
     /// Ends the wait. A receiver that is gone drops the turn, and with it the lease.
     fn tell(self, turn: Turn<W>) {
-        drop(self.sender.send(turn));
+        match (self.ear, turn) {
+            (Ear::Turn(ear), turn) => drop(ear.send(turn)),
+            (Ear::Now(ear), Turn::Go { lease, .. }) => drop(ear.send(Ok(lease))),
+            (Ear::Now(ear), Turn::Refused(refusal)) => {
+                drop(ear.send(Err(NotNow::Refused(refusal))));
+            }
+        }
     }
 }
 
@@ -54,6 +70,7 @@ struct State<W: Watch> {
     /// An episode of refusals has begun, and its end has not been told.
     troubled: bool,
     moved: Moved,
+    tries: Tries,
 }
 
 /// One limit pool.
@@ -79,6 +96,9 @@ impl<W: Watch> Drop for Pool<W> {
     fn drop(&mut self) {
         // The timer sees that there is nothing left to wait for.
         self.alarm.notify_one();
+        if let Some(shared) = self.shared.get() {
+            shared.part(self.state.get_mut().domain.closings());
+        }
     }
 }
 
@@ -98,6 +118,7 @@ impl<W: Watch> Pool<W> {
                 alarm_at: None,
                 troubled: false,
                 moved: Moved::default(),
+                tries: Tries::default(),
             }),
             alarm: Arc::new(Notify::new()),
             heir: OnceLock::new(),
@@ -126,7 +147,7 @@ impl<W: Watch> Pool<W> {
             let receiver = if let Submission::Queued(ticket) = &submission {
                 let (sender, receiver) = oneshot::channel();
                 let waiter = Waiter {
-                    sender,
+                    ear: Ear::Turn(sender),
                     who,
                     request,
                     before: Duration::ZERO,
@@ -159,39 +180,6 @@ impl<W: Watch> Pool<W> {
             ),
             (Submission::Queued(_), None) => Acquired::Refused(GONE),
             (Submission::Refused(refusal), _) => Acquired::Refused(refusal),
-        }
-    }
-
-    /// Asks for a turn without waiting for it: who would have to wait is told for how long.
-    ///
-    /// It does not go before those who wait already.
-    ///
-    /// # Errors
-    /// The limiter's refusal, or the place in the queue that was not taken.
-    pub fn acquire_now(self: &Arc<Self>, request: Request) -> Result<Lease<W>, NotNow> {
-        let submission = self.change(|domain, _, now| {
-            if self.heir.get().is_some() {
-                return None;
-            }
-            let submission = domain.submit(request, now);
-            if let Submission::Queued(ticket) = &submission {
-                domain.cancel(ticket.id, now);
-            }
-            Some(submission)
-        });
-        let submission = match (submission, self.heir.get()) {
-            (Some(submission), _) => submission,
-            (None, Some(heir)) => return heir.acquire_now(request),
-            (None, None) => Submission::Refused(GONE),
-        };
-        self.watch.asked(request.charge, self.clock.now());
-        match submission {
-            Submission::Admitted(reservation) => {
-                self.watch.reserved(reservation.charge);
-                Ok(Lease::new(Arc::clone(self), reservation))
-            }
-            Submission::Queued(ticket) => Err(NotNow::Waits(ticket.outlook)),
-            Submission::Refused(refusal) => Err(NotNow::Refused(refusal)),
         }
     }
 

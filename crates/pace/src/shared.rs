@@ -14,7 +14,7 @@ mod translate;
 use std::time::Duration;
 
 pub(crate) use conversation::Conversation;
-pub(crate) use driver::drive;
+pub(crate) use driver::Driver;
 pub use hub::Store;
 pub(crate) use state::Shared;
 pub use state::{Sharing, SharingMode};

@@ -9,12 +9,12 @@ use std::time::Duration;
 use paceline_limiter::{
     ChargeFormula, Combine, DomainSettings, Metric, QueueSettings, SettingsError, TenantId,
 };
-use paceline_pace::{Clock, Pool, TimerError, keep_time};
+use paceline_pace::{Clock, Pool, TimerError, WhenAway, keep_time};
 
 use crate::call::tenant_id;
 use crate::pacer::{Pacer, Rules};
 use crate::usage::Settling;
-use crate::{Profile, Tenant, Window};
+use crate::{Profile, Store, Tenant, Window};
 use quota::Quota;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -53,6 +53,25 @@ pub enum BuildError {
         /// As it was given.
         headroom: f64,
     },
+    /// A window that cannot be shared.
+    #[error(
+        "{metric} in {window:?} cannot be shared through a store, which counts windows in whole milliseconds; make it whole milliseconds"
+    )]
+    SharedWindow {
+        /// What is limited.
+        metric: Metric,
+        /// The length of the window.
+        window: Duration,
+    },
+    /// The quota to be shared has no name.
+    #[error("the name of the shared quota is empty; name what all who share it name too")]
+    Unnamed,
+    /// The store to share by was left.
+    #[error("the store was left; connect to it again")]
+    StoreLeft,
+    /// The system gives no random number, by which others would know the pacer.
+    #[error("no random number can be had: {0}; it is needed to share a quota")]
+    Random(String),
     /// A setting that cannot work.
     #[error(transparent)]
     Setting(#[from] SettingsError),
@@ -80,6 +99,8 @@ pub struct PacerBuilder {
     queue: QueueSettings,
     settling: Settling,
     tenants: HashMap<TenantId, Tenant>,
+    shared: Option<(Store, String)>,
+    when_away: WhenAway,
 }
 
 impl PacerBuilder {
@@ -200,6 +221,24 @@ impl PacerBuilder {
         self
     }
 
+    /// Shares the limits with all pacers that name the same quota in the same store, in whichever
+    /// process they are: together they keep to the limits as if they were one, and tenants and
+    /// tiers count across them.
+    ///
+    /// Those who share should be set up alike. What is learned is learned by all. Windows are whole
+    /// milliseconds.
+    pub fn shared(mut self, store: &Store, name: impl Into<String>) -> Self {
+        self.shared = Some((store.clone(), name.into()));
+        self
+    }
+
+    /// What to do while the store is away. [`WhenAway::Share`] where it is not said: the pacer goes on
+    /// with its last share of the quota.
+    pub fn when_store_is_away(mut self, when_away: WhenAway) -> Self {
+        self.when_away = when_away;
+        self
+    }
+
     /// Starts the pacer.
     ///
     /// Called in a tokio runtime, it keeps time there, so that it follows a paused clock in tests;
@@ -211,7 +250,12 @@ impl PacerBuilder {
         let clock = Clock::start();
         let pool = Arc::new(Pool::new(self.settings(&clock)?, clock, ())?);
         keep_time(&pool)?;
+        let shared = self.shared.as_ref();
+        let member = shared
+            .map(|(store, name)| store.share(&pool, name, self.when_away))
+            .transpose()?;
         let rules = Rules {
+            _member: member,
             settling: self.settling,
             max_wait: self.max_wait,
             tenants: self.tenants,
@@ -272,8 +316,14 @@ impl PacerBuilder {
             if self.quotas[..index].iter().any(same) {
                 return Err(BuildError::TwoLimits { metric, window });
             }
+            if self.shared.is_some() && window.subsec_nanos() % 1_000_000 != 0 {
+                return Err(BuildError::SharedWindow { metric, window });
+            }
         }
-        Ok(())
+        match &self.shared {
+            Some((_, name)) if name.is_empty() => Err(BuildError::Unnamed),
+            _ => Ok(()),
+        }
     }
 
     /// One that is not given gives way to short windows, of which it would otherwise leave nothing.

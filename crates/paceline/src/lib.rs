@@ -36,6 +36,12 @@
 //!
 //! All of them stand on the same pacer, and may be used side by side on one.
 //!
+//! # One quota for several processes
+//!
+//! With the feature `redis`, pacers of any number of processes share one quota through a
+//! store in Redis or Valkey: see [`Store`] and [`PacerBuilder::shared`]. Nothing else changes in a program. While the
+//! store is away each pacer goes on with its share, or as is set.
+//!
 //! # Limits that nobody told
 //!
 //! A pacer that is built without limits learns them from the headers of answers, with their kind of
@@ -74,13 +80,13 @@
 //! # Without tokio
 //!
 //! Everything may be built and used outside of a tokio runtime, by the `blocking_` forms and from
-//! other runtimes. The timers then run on one thread of the process, `paceline-timer`.
+//! other runtimes. The timers then run on one thread of the process, `paceline-timer`, which also speaks to
+//! Redis.
 //!
 //! # What it does not do
 //!
-//! The crate makes no calls: it knows no HTTP client, and retries nothing. State lives in the
-//! process; everything that will have to ask a store, once several processes share one quota, is
-//! asynchronous today, and settling never waits.
+//! The crate makes no calls: it knows no HTTP client, and retries nothing. What it learns lives in
+//! the process, and in the store where there is one; it writes no files.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -92,6 +98,7 @@ mod refused;
 mod reservation;
 mod reserve;
 mod settings;
+mod store;
 mod token_rate_limiter;
 #[cfg(feature = "tower")]
 pub mod tower;
@@ -105,6 +112,7 @@ mod guide {}
 pub use builder::{BuildError, PacerBuilder};
 pub use call::Call;
 pub use paceline_limiter::{Binding, Charge, Metric, Tier};
+pub use paceline_pace::{SharingMode, WhenAway as WhenStoreIsAway};
 pub use paceline_provider::{Refusal, RefusalKind, RetryAdvice};
 pub use paceline_tokens::Estimator;
 pub use pacer::Pacer;
@@ -112,6 +120,10 @@ pub use refused::Refused;
 pub use reservation::Reservation;
 pub use reserve::{Outlook, Reserve};
 pub use settings::{Profile, Tenant, Window};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use store::{RedisStore, StoreError};
+pub use store::{Sharing, Store};
 pub use token_rate_limiter::{AcquireError, TokenRateLimiter};
 pub use usage::{Settling, Usage};
 pub use view::LimitState;

@@ -11,6 +11,7 @@ use paceline_pace::{Acquired, Answered, Pool, Turn, observation};
 use paceline_provider::LimitHeaders;
 
 use crate::reserve::Reserve;
+use crate::store::{Member, Sharing};
 use crate::usage::{Settling, Usage};
 use crate::view::{LimitState, limit_states, remaining};
 use crate::{Call, PacerBuilder, Refused, Reservation, Tenant};
@@ -48,6 +49,8 @@ pub(crate) struct Rules {
     pub(crate) settling: Settling,
     pub(crate) max_wait: Option<Duration>,
     pub(crate) tenants: HashMap<TenantId, Tenant>,
+    /// What the others who share its limits know it by; kept so that it can take leave.
+    pub(crate) _member: Option<Arc<Member>>,
 }
 
 impl fmt::Debug for Pacer {
@@ -89,14 +92,14 @@ impl Pacer {
     /// Lets a call go if it may go now; it does not wait for its turn, and does not go before
     /// others that wait.
     ///
-    /// State in this process answers at once. It is asynchronous because state that is shared with
-    /// other processes has to be asked.
+    /// State in this process answers at once. Where limits are shared through a [store](crate::Store),
+    /// that is asked, which takes its time box twice at the most.
     ///
     /// # Errors
     /// Why the call may not go, or not yet: see [`Refused::NotNow`].
-    #[expect(clippy::unused_async, reason = "shared state has to be asked")]
     pub async fn try_reserve(&self, call: &Call) -> Result<Reservation, Refused> {
-        self.reserve_now(call)
+        let lease = self.pool.try_acquire(self.request(call), ()).await?;
+        Ok(Reservation::new(self, call, lease))
     }
 
     /// [`reserve`](Self::reserve) for programs without async: waits on this thread.
@@ -119,8 +122,12 @@ impl Pacer {
     ///
     /// # Errors
     /// As [`try_reserve`](Self::try_reserve).
+    ///
+    /// # Panics
+    /// If a store has to be asked and this thread is driving an async runtime.
     pub fn blocking_try_reserve(&self, call: &Call) -> Result<Reservation, Refused> {
-        self.reserve_now(call)
+        let lease = self.pool.blocking_try_acquire(self.request(call), ())?;
+        Ok(Reservation::new(self, call, lease))
     }
 
     /// Puts limiting around any future: waits for the turn of `call`, then runs it.
@@ -191,6 +198,10 @@ impl Pacer {
 
     /// What is left now of the tightest limit on `metric`, in its window; `None` where it is not
     /// limited. More may not go at once where the limit is paced evenly.
+    ///
+    /// Of limits that are shared through a [store](crate::Store) this is the count of all who share
+    /// them, as it was told last: with each call, and four times in each lease (3 s unless set) for a
+    /// minute after the last one.
     #[must_use]
     pub fn remaining(&self, metric: Metric) -> Option<u64> {
         remaining(&self.pool.snapshot(), metric)
@@ -200,6 +211,13 @@ impl Pacer {
     #[must_use]
     pub fn limits(&self) -> Vec<LimitState> {
         limit_states(&self.pool.snapshot())
+    }
+
+    /// Where the pacer stands with its store; `None`: its limits are not
+    /// [shared](PacerBuilder::shared).
+    #[must_use]
+    pub fn sharing(&self) -> Option<Sharing> {
+        self.pool.sharing().map(Sharing::from)
     }
 
     /// Calls that wait for their turn.
@@ -267,10 +285,5 @@ impl Pacer {
             .filter_map(|report| observation(report, answered))
             .collect();
         self.pool.observe(&observations);
-    }
-
-    fn reserve_now(&self, call: &Call) -> Result<Reservation, Refused> {
-        let lease = self.pool.acquire_now(self.request(call))?;
-        Ok(Reservation::new(self, call, lease))
     }
 }

@@ -138,6 +138,9 @@ impl TokenRateLimiter {
     ///
     /// # Errors
     /// See [the table](Self#what-each-count-does).
+    ///
+    /// # Panics
+    /// As [`Pacer::blocking_try_reserve`].
     pub fn blocking_try_acquire_tokens(&self, tokens: i64) -> Result<(), AcquireError> {
         if let Some(call) = call(tokens)? {
             self.pacer.blocking_try_reserve(&call)?.served();
@@ -146,7 +149,7 @@ impl TokenRateLimiter {
     }
 
     /// Tokens that are left in the window of the tightest limit; `None` where tokens are not
-    /// limited.
+    /// limited. Of limits that are shared, the count that was told last: see [`Pacer::remaining`].
     #[must_use]
     pub fn get_remaining_tokens(&self) -> Option<u64> {
         self.pacer.remaining(Metric::Tokens)

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use paceline_limiter::{Binding, Charge, ChargeParts, ReservationId, Submission, WaiterId};
+use paceline_limiter::{
+    Binding, Charge, ChargeParts, Outlook, ReservationId, Submission, WaiterId,
+};
 
 use super::{Pool, State, Turn, Waiter};
 use crate::Watch;
@@ -45,6 +47,15 @@ impl<W: Watch> Pool<W> {
             let Some(mut waiter) = waiters.remove(&place.waiter) else {
                 continue;
             };
+            if waiter.goes_now_or_never() {
+                let (position, eta, binding) = (place.position, place.eta, place.binding);
+                waiter.tell_not_now(Some(Outlook {
+                    position,
+                    eta,
+                    binding,
+                }));
+                continue;
+            }
             waiter.before += place.waited;
             if let Some(id) = heir.take_in(waiter, place.binding) {
                 moved.waiters.insert(place.waiter, id);

@@ -7,11 +7,13 @@ use tokio::runtime::Handle;
 
 use super::Pool;
 use crate::Watch;
-use crate::shared::{Conversation, Shared, Sharing, Store, WhenAway, drive};
+use crate::keep::keep;
+use crate::shared::{Conversation, Driver, Shared, Sharing, Store, WhenAway};
 
 impl<W: Watch> Pool<W> {
     /// From now on the limits are counted in `store`, under a name that is the same in every process
-    /// that shares them; a task on `runtime` sees to it. A pool is shared once.
+    /// that shares them; a task on `runtime` sees to it, and on a thread of the process's own when that
+    /// runtime ends. A pool is shared once.
     pub fn share(
         self: &Arc<Self>,
         store: &Store,
@@ -25,8 +27,7 @@ impl<W: Watch> Pool<W> {
             return;
         }
         self.with_domain(|domain, now, _| domain.set_admission(Admission::Elsewhere, now));
-        let pool = Arc::downgrade(self);
-        runtime.spawn(drive(pool, shared, store.clone(), name.to_owned()));
+        keep(Driver::new(self, shared, store, name), runtime);
     }
 
     /// Where the pool stands with its store; `None`: it has none.

@@ -38,7 +38,7 @@ pub enum Acquired<W: Watch> {
     Refused(Refusal),
 }
 
-/// Why [`Pool::acquire_now`] gave no lease.
+/// Why [`Pool::try_acquire`] gave no lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotNow {
     /// It would have to wait.

@@ -28,6 +28,9 @@ struct Asked {
 pub(crate) struct Heard {
     /// Somebody may go.
     pub(crate) granted: bool,
+    /// Of all who waited when the store was asked it is known whether they may go: they were named, or
+    /// somebody before them was and has to wait.
+    pub(crate) decided: bool,
     /// Those who wait were not looked at, or there are more than were named: ask again.
     pub(crate) again: bool,
     /// When to ask again at the latest.
@@ -139,10 +142,11 @@ impl Conversation {
         }
     }
 
-    /// The last message about a pool that is not there any more.
-    pub(crate) fn gone(&mut self) -> Ask {
+    /// The last message about a pool that is no more, of which `closings` are still to be told.
+    pub(crate) fn parting(&mut self, closings: Vec<Closing>) -> Ask {
         self.sequence += 1;
-        self.joined = false;
+        let mut closed = std::mem::take(&mut self.unheard);
+        closed.extend(closings);
         Ask {
             instance: self.instance,
             sequence: self.sequence,
@@ -154,18 +158,13 @@ impl Conversation {
             demand: 0,
             shares_ppm: self.shares_ppm,
             terms: Vec::new(),
-            closed: self.unheard.iter().map(translate::closed).collect(),
+            closed: closed.iter().map(translate::closed).collect(),
             corrections: Vec::new(),
             heads: Vec::new(),
             knows: self.knows,
             teaches: None,
             leaves: true,
         }
-    }
-
-    /// Whether the store counts this instance in.
-    pub(crate) const fn is_joined(&self) -> bool {
-        self.joined
     }
 
     /// What there is to know of the limits, if that is more than was told last.
@@ -234,6 +233,7 @@ impl Conversation {
         let waits = domain.is_waiting();
         Heard {
             granted: !grants.is_empty(),
+            decided: was_joined && (asked.offers.is_empty() || grants.len() < asked.offers.len()),
             again: waits && (!was_joined || !grants.is_empty()),
             wake: wake.filter(|_| waits),
             lost_for: (answer.learning_us > 0 || before.is_some_and(|b| b != answer.epoch))

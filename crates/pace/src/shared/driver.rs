@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::conversation::{Conversation, Heard};
 use super::hub::{Line, Store};
 use super::state::{Shared, SharingMode};
+use crate::keep::Work;
 use crate::pool::Pool;
 use crate::{SharingChange, Watch};
 
@@ -32,35 +33,9 @@ const BEATS: u32 = 4;
 /// An answer that took this many times longer than it may is about another time.
 const STALE: u32 = 2;
 
-/// Talks to the store for `pool` until that is dropped, or everyone takes leave.
-pub(crate) async fn drive<W: Watch>(
+/// Talks to the store for a pool until that is dropped, or everyone takes leave.
+pub(crate) struct Driver<W: Watch> {
     pool: Weak<Pool<W>>,
-    shared: Arc<Shared>,
-    store: Store,
-    domain: String,
-) {
-    let Some(conversation) = pool.upgrade().map(|pool| pool.conversation(&store)) else {
-        return;
-    };
-    let line = store.hub().line(&domain);
-    let mut driver = Driver {
-        domain,
-        shared,
-        line,
-        conversation,
-        again: AGAIN_FIRST,
-        busy_at: Instant::now(),
-    };
-    drop(store);
-    while driver.turn(&pool).await {}
-    if driver.conversation.is_joined() {
-        let gone = driver.conversation.gone();
-        // Whoever does not hear of it finds out when the lease is over.
-        drop(driver.answer(&gone).await);
-    }
-}
-
-struct Driver {
     domain: String,
     shared: Arc<Shared>,
     line: Line,
@@ -71,13 +46,45 @@ struct Driver {
     busy_at: Instant,
 }
 
-impl Driver {
+impl<W: Watch> Work for Driver<W> {
+    async fn run(&mut self) {
+        // What was asked when it was cut off may have been heard.
+        self.conversation.lose_touch();
+        while self.turn().await {}
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.pool.strong_count() > 0 && !*self.line.closing.borrow()
+    }
+}
+
+impl<W: Watch> Driver<W> {
+    pub(crate) fn new(
+        pool: &Arc<Pool<W>>,
+        shared: Arc<Shared>,
+        store: &Store,
+        domain: &str,
+    ) -> Self {
+        Self {
+            pool: Arc::downgrade(pool),
+            domain: domain.to_owned(),
+            shared,
+            line: store.hub().line(domain),
+            conversation: pool.conversation(store),
+            again: AGAIN_FIRST,
+            busy_at: Instant::now(),
+        }
+    }
+
     /// One exchange, and the wait for the next; whether there is to be one.
-    async fn turn<W: Watch>(&mut self, weak: &Weak<Pool<W>>) -> bool {
-        let Some(pool) = weak.upgrade() else {
+    async fn turn(&mut self) -> bool {
+        let Some(pool) = self.pool.upgrade() else {
+            self.part().await;
             return false;
         };
         if *self.line.closing.borrow() {
+            // Nobody would ever be let in.
+            pool.drain();
             self.take_leave(&pool).await;
             return false;
         }
@@ -87,23 +94,35 @@ impl Driver {
         if self.busy_at.elapsed() > IDLE_MAX && !self.shared.view().mode.is_away() {
             self.take_leave(&pool).await;
             drop(pool);
-            return self.rest().await;
+            self.rest().await;
+            return true;
         }
         let until = self.exchange(&pool).await;
         drop(pool);
-        self.wait(weak, until).await
+        self.wait(until).await;
+        true
     }
 
     /// Asks the store once; when to ask again.
-    async fn exchange<W: Watch>(&mut self, pool: &Arc<Pool<W>>) -> Pause {
+    async fn exchange(&mut self, pool: &Arc<Pool<W>>) -> Pause {
         let started = Instant::now();
         self.shared.look();
-        let ask = pool.with_domain(|domain, now, _| self.conversation.ask(domain, now));
+        let (round, ask) = pool.with_domain(|domain, now, _| {
+            let round = self.shared.begin_round();
+            (round, self.conversation.ask(domain, now))
+        });
         let answer = self.answer(&ask).await;
         match answer {
             Ok(answer) => {
                 self.again = AGAIN_FIRST;
-                self.hear(pool, &answer, started)
+                let heard = self.hear(pool, &answer);
+                let pause = self.pause(pool, &heard, started);
+                if heard.decided && pool.end_tries(round) {
+                    // Until they are told to be gone, others do not go before them.
+                    let at = pause.from;
+                    return Pause { from: at, to: at };
+                }
+                pause
             }
             Err(reason) => {
                 self.lose_touch(pool, &reason);
@@ -133,13 +152,19 @@ impl Driver {
         Ok(answer)
     }
 
-    fn hear<W: Watch>(&mut self, pool: &Arc<Pool<W>>, answer: &Answer, started: Instant) -> Pause {
-        let conversation = &mut self.conversation;
+    fn hear(&mut self, pool: &Arc<Pool<W>>, answer: &Answer) -> Heard {
+        let (conversation, shared) = (&mut self.conversation, &self.shared);
         let heard = pool.with_domain(|domain, now, events| {
             domain.set_admission(Admission::Elsewhere, now);
+            shared.set_asks(true);
             conversation.hear(domain, answer, now, events)
         });
         self.note(pool, &heard);
+        heard
+    }
+
+    /// When to ask again.
+    fn pause(&self, pool: &Arc<Pool<W>>, heard: &Heard, started: Instant) -> Pause {
         let now = Instant::now();
         let beat = now + self.line.hub.settings.lease / BEATS;
         if heard.again {
@@ -160,7 +185,7 @@ impl Driver {
         Pause { from, to }
     }
 
-    fn note<W: Watch>(&self, pool: &Arc<Pool<W>>, heard: &Heard) {
+    fn note(&self, pool: &Arc<Pool<W>>, heard: &Heard) {
         let now = pool.clock().now();
         let change = self.shared.update(|sharing| {
             sharing.exchanges += 1;
@@ -181,10 +206,9 @@ impl Driver {
     }
 
     /// The store does not answer: who waits goes on without it, as far as was agreed.
-    fn lose_touch<W: Watch>(&mut self, pool: &Arc<Pool<W>>, reason: &str) {
+    fn lose_touch(&mut self, pool: &Arc<Pool<W>>, reason: &str) {
         self.conversation.lose_touch();
         let (mode, admission) = self.shared.alone();
-        pool.with_domain(|domain, now, _| domain.set_admission(admission, now));
         let now = pool.clock().now();
         let change = self.shared.update(|sharing| {
             sharing.failures += 1;
@@ -193,52 +217,62 @@ impl Driver {
                 (sharing.mode, sharing.since) = (mode, now);
             }
         });
+        // Whoever goes by this finds the mode as it is.
+        pool.with_domain(|domain, now, _| {
+            domain.set_admission(admission, now);
+            self.shared.set_asks(false);
+        });
+        pool.end_tries(u64::MAX);
         tell(pool, change, now);
     }
 
-    /// Waits until the store is to be asked again; whether it is.
-    async fn wait<W: Watch>(&mut self, pool: &Weak<Pool<W>>, pause: Pause) -> bool {
+    /// Waits until the store is to be asked again.
+    async fn wait(&mut self, pause: Pause) {
         let mut to = pause.to;
         // Between two exchanges there is time for others, however much there is to tell.
         sleep_until(pause.from).await;
         loop {
-            let news = match pool.upgrade() {
-                Some(pool) => pool.news(),
-                None => return false,
+            let Some(news) = self.pool.upgrade().map(|pool| pool.news()) else {
+                return;
             };
             match news {
-                News::Now => return true,
+                News::Now => return,
                 News::Soon => to = to.min(Instant::now() + SOON),
                 News::None => {}
             }
             tokio::select! {
-                () = sleep_until(to) => return true,
-                () = self.line.room.notified() => return true,
+                () = sleep_until(to) => return,
+                () = self.line.room.notified() => return,
                 () = self.shared.news.notified() => self.shared.look(),
-                _ = self.line.closing.changed() => return true,
+                _ = self.line.closing.changed() => return,
             }
         }
     }
 
     /// Waits without being counted in, until there is something to do.
-    async fn rest(&mut self) -> bool {
-        self.busy_at = Instant::now();
+    async fn rest(&mut self) {
         self.shared.look();
         tokio::select! {
             () = self.shared.news.notified() => {}
-            _ = self.line.closing.changed() => return false,
+            _ = self.line.closing.changed() => {}
         }
         self.busy_at = Instant::now();
-        true
     }
 
     /// Tells the store that this process needs no room any more.
-    async fn take_leave<W: Watch>(&mut self, pool: &Arc<Pool<W>>) {
+    async fn take_leave(&mut self, pool: &Arc<Pool<W>>) {
         let conversation = &mut self.conversation;
         let ask = pool.with_domain(|domain, now, _| conversation.farewell(domain, now));
         if self.answer(&ask).await.is_err() {
             self.conversation.lose_touch();
         }
+    }
+
+    /// The same for a pool that is no more.
+    async fn part(&mut self) {
+        let ask = self.conversation.parting(self.shared.parted());
+        // Where it is not heard, the lease ends.
+        let _ = self.answer(&ask).await;
     }
 }
 

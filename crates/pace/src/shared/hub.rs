@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::StoreSettings;
+use crate::keep::{Work, keep};
 
 /// How long it takes until a store that cannot be listened to is tried again.
 const DEAF: Duration = Duration::from_secs(1);
@@ -63,7 +64,7 @@ impl Store {
             talking: Mutex::new(Some(talking)),
             gone: Mutex::new(Some(gone)),
         });
-        runtime.spawn(Hub::listen(Arc::downgrade(&hub)));
+        keep(Listener(Arc::downgrade(&hub)), runtime);
         Self { hub }
     }
 
@@ -79,20 +80,44 @@ impl Store {
         self.hub.settings
     }
 
-    /// Takes leave for all pools, so that others need not wait until the lease is over. Returns when
-    /// that is done, or has taken `patience`.
+    /// Takes leave for all pools, so that others need not wait until the lease is over: nobody is let
+    /// in any more. Returns when that is done, or has taken `patience`.
     pub async fn leave(&self, patience: Duration) {
+        let _ = timeout(patience, self.take_leave()).await;
+    }
+
+    /// Has all pools take leave, and does not wait for it.
+    pub fn start_leaving(&self) {
         drop(self.hub.talking.lock().take());
         self.hub.closing.send_replace(true);
+    }
+
+    /// [`Self::leave`] without a timer; it takes two exchanges at the most.
+    pub async fn take_leave(&self) {
+        self.start_leaving();
         let gone = self.hub.gone.lock().take();
         if let Some(mut gone) = gone {
             // Nothing is ever sent: it ends when the last talker is gone.
-            let _ = timeout(patience, gone.recv()).await;
+            gone.recv().await;
         }
     }
 
     pub(super) fn hub(&self) -> &Arc<Hub> {
         &self.hub
+    }
+}
+
+/// Who listens to what the store tells.
+struct Listener(Weak<Hub>);
+
+impl Work for Listener {
+    async fn run(&mut self) {
+        Hub::listen(Weak::clone(&self.0)).await;
+    }
+
+    fn is_wanted(&self) -> bool {
+        let hub = self.0.upgrade();
+        hub.is_some_and(|hub| !*hub.closing.borrow())
     }
 }
 

@@ -1,9 +1,10 @@
 //! Where a pool stands with its store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use paceline_limiter::{Admission, News, Timestamp};
+use paceline_limiter::{Admission, Closing, News, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -90,6 +91,12 @@ pub(crate) struct Shared {
     sharing: Mutex<Sharing>,
     /// What the task that asks the store was told last.
     announced: Mutex<News>,
+    /// Exchanges that have begun.
+    rounds: AtomicU64,
+    /// Whether the store is asked who may go; it is not while it is away.
+    asks: AtomicBool,
+    /// What had ended in a pool that is no more, and was not told.
+    last: Mutex<Vec<Closing>>,
 }
 
 impl Shared {
@@ -108,7 +115,35 @@ impl Shared {
                 reason: None,
             }),
             announced: Mutex::default(),
+            rounds: AtomicU64::new(0),
+            asks: AtomicBool::new(true),
+            last: Mutex::default(),
         }
+    }
+
+    /// The number of the exchange that begins now; called under the pool's lock, as those below.
+    pub(super) fn begin_round(&self) -> u64 {
+        self.rounds.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The number of the exchange that began last; `None` while the pool decides itself.
+    pub(crate) fn round(&self) -> Option<u64> {
+        let asks = self.asks.load(Ordering::Relaxed);
+        asks.then(|| self.rounds.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_asks(&self, asks: bool) {
+        self.asks.store(asks, Ordering::Relaxed);
+    }
+
+    /// The pool is no more; `closings` are still to be told.
+    pub(crate) fn part(&self, closings: Vec<Closing>) {
+        *self.last.lock() = closings;
+        self.news.notify_one();
+    }
+
+    pub(super) fn parted(&self) -> Vec<Closing> {
+        std::mem::take(&mut self.last.lock())
     }
 
     pub(crate) fn view(&self) -> Sharing {

@@ -9,4 +9,5 @@ mod faults;
 mod provider;
 mod sharing;
 mod store;
+mod trying;
 mod world;

@@ -4,6 +4,8 @@
 pub mod async_openai;
 #[path = "../../examples/reqwest.rs"]
 pub mod reqwest;
+#[path = "../../examples/shared.rs"]
+pub mod shared;
 #[path = "../../examples/token_rate_limiter.rs"]
 pub mod token_rate_limiter;
 
@@ -15,6 +17,11 @@ fn reqwest_is_paced_by_limits_that_nobody_told() {
 #[test]
 fn async_openai_is_paced_by_the_layer() {
     async_openai::main().unwrap();
+}
+
+#[test]
+fn two_programs_share_one_quota() {
+    shared::main().unwrap();
 }
 
 #[test]

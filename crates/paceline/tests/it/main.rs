@@ -14,7 +14,9 @@ mod layer;
 mod learning;
 mod limits;
 mod provider;
+mod redis;
 mod settling;
+mod shared;
 mod threads;
 mod token_rate_limiter;
 
