@@ -77,7 +77,7 @@ async fn two_processes_share_one_quota_exactly() {
 #[tokio::test]
 async fn calls_go_on_while_redis_is_gone_and_count_together_when_it_is_back() {
     let server = RedisServer::start().unwrap();
-    let store = Store::redis(server.url()).await.unwrap();
+    let store = connect(&server).await;
     let pacer = shared(
         Pacer::builder().limit(Metric::Requests, 100_000, DAY),
         &store,
@@ -247,7 +247,11 @@ async fn programs_that_limit_requests_alone_work_and_keys_of_others_stay_as_they
 #[tokio::test]
 async fn another_prefix_keeps_quotas_of_one_name_apart() {
     let server = RedisServer::start().unwrap();
-    let redis = |prefix| Store::redis(server.url()).prefix(prefix);
+    let time_box = Duration::from_secs(2);
+    let redis = |prefix| {
+        let store = Store::redis(server.url()).prefix(prefix);
+        store.time_box(time_box)
+    };
     let (a, b) = (redis("a:").await.unwrap(), redis("b:").await.unwrap());
     let builder = || Pacer::builder().limit(Metric::Requests, 1, DAY);
     for store in [&a, &b] {
