@@ -1,4 +1,5 @@
-//! The shared run, in small: two gateways that share nothing spend one quota twice.
+//! The shared run, in small: two gateways that share nothing spend one quota twice, and with a store they
+//! do not.
 
 use std::time::Duration;
 
@@ -47,4 +48,20 @@ async fn a_store_that_is_not_there_cannot_fail() {
     };
     let error = run.run().await.unwrap_err();
     assert_eq!(error.to_string(), "redis-frozen needs a store");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_that_share_a_store_spend_one_quota_once() {
+    let run = SharedRun {
+        store: Store::Redis,
+        fault: SharedFault::None,
+        time: Duration::from_secs(10),
+        ..run()
+    };
+    let report = run.run().await.unwrap();
+    // A machine that is too busy for the time box makes gateways go on by themselves for a moment.
+    assert!(report.refused.total <= 3, "{report:?}");
+    assert!(report.answered > 60, "{report:?}");
+    assert!(report.peaks.iter().all(|peak| peak.over == 0), "{report:?}");
+    assert!(report.lost.is_empty(), "{report:?}");
 }
