@@ -3,7 +3,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failure;
-use crate::{check, completions, config, count, demo, provider, serve, simulate, status};
+use crate::{check, completions, config, count, demo, provider, serve, simulate, status, validate};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +34,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Status(status::StatusArgs),
     Check(check::CheckArgs),
+    Validate(validate::ValidateArgs),
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Count(count::CountArgs),
@@ -49,6 +50,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Validate(args) => validate::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Count(args) => count::run(&args),
         Command::Provider(args) => provider::run(&args),

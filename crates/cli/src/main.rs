@@ -17,6 +17,7 @@ mod simulate;
 mod status;
 mod table;
 mod terminal;
+mod validate;
 
 use std::process::ExitCode;
 

@@ -4,7 +4,7 @@ mod banner;
 mod open_files;
 mod reload;
 mod signals;
-mod store;
+pub(crate) mod store;
 
 use std::sync::Arc;
 

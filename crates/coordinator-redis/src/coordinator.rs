@@ -114,7 +114,7 @@ impl Coordinator for RedisCoordinator {
 }
 
 /// What is to be done about a refusal, where that is known.
-fn with_remedy(reason: String) -> String {
+pub(crate) fn with_remedy(reason: String) -> String {
     let known = [
         (
             "NOPERM",

@@ -8,6 +8,7 @@
 //! It does not know what the messages are for, and what instances do while the store is away.
 
 mod coordinator;
+mod examine;
 mod link;
 mod pack;
 mod plain;
@@ -18,4 +19,5 @@ mod wakes;
 mod wire;
 
 pub use coordinator::RedisCoordinator;
+pub use examine::{ClockReading, Examination, Identity, Right};
 pub use settings::{Settings, SettingsError};

@@ -221,11 +221,11 @@ async fn hear_again(state: Weak<Mutex<State>>, mut connection: Connection, key: 
 }
 
 /// Whether a server has said no to what was asked, and would say so again.
-fn is_refusal(error: &RedisError) -> bool {
+pub(crate) fn is_refusal(error: &RedisError) -> bool {
     error.code().is_some_and(|code| !PASSING.contains(&code))
 }
 
-fn in_its_words(error: &RedisError) -> String {
+pub(crate) fn in_its_words(error: &RedisError) -> String {
     let (code, detail) = (error.code(), error.detail());
     format!(
         "{} {}",

@@ -77,6 +77,19 @@ impl Servers {
     }
 
     pub(crate) async fn connect(&self) -> RedisResult<Connection> {
+        let mut connection = self.connect_unasked().await?;
+        if let Connection::One(server, run) = &mut connection {
+            let mut info = Cmd::new();
+            info.arg("INFO").arg("server");
+            let info: String = info.query_async(server).await?;
+            let found = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+            *run = found.unwrap_or_default().into();
+        }
+        Ok(connection)
+    }
+
+    /// The same, without asking which run of the server answers.
+    pub(crate) async fn connect_unasked(&self) -> RedisResult<Connection> {
         if let Self::Cluster(client, _) = self {
             return client.get_async_connection().await.map(Connection::Cluster);
         }
@@ -85,14 +98,10 @@ impl Servers {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(None);
-        let mut connection = client
+        let connection = client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        let mut info = Cmd::new();
-        info.arg("INFO").arg("server");
-        let info: String = info.query_async(&mut connection).await?;
-        let run = info.lines().find_map(|line| line.strip_prefix("run_id:"));
-        Ok(Connection::One(connection, run.unwrap_or_default().into()))
+        Ok(Connection::One(connection, Arc::default()))
     }
 
     /// One server that takes messages for listeners; the next one with each attempt in a cluster, where

@@ -8,7 +8,7 @@ use paceline_coordinator_redis::{RedisCoordinator, Settings, SettingsError};
 use paceline_gateway::Connect;
 
 /// Reaches the store once the gateway has a runtime. One that is away is tried again and again.
-pub(super) fn connect(store: &Store) -> Connect {
+pub(crate) fn connect(store: &Store) -> Connect {
     let store = store.clone();
     Box::new(move |runtime| {
         let settings = settings(&store).map_err(|error| error.to_string())?;
@@ -18,7 +18,8 @@ pub(super) fn connect(store: &Store) -> Connect {
     })
 }
 
-fn settings(store: &Store) -> Result<Settings, SettingsError> {
+/// The store as its client is told of it.
+pub(crate) fn settings(store: &Store) -> Result<Settings, SettingsError> {
     let mut settings = Settings::from_url(store.url.expose())?
         .prefix(&store.prefix)?
         .time_box(store.time_box);

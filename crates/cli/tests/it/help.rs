@@ -13,6 +13,7 @@ fn help_says_what_the_snapshots_say() {
         ("demo", &["demo", "--help"]),
         ("status", &["status", "--help"]),
         ("check", &["check", "--help"]),
+        ("validate", &["validate", "--help"]),
         ("config", &["config", "--help"]),
         ("config-init", &["config", "init", "--help"]),
         ("config-schema", &["config", "schema", "--help"]),
@@ -82,7 +83,7 @@ fn every_shell_gets_completions_of_every_subcommand() {
         let script = run(home.path(), &["completions", shell]);
         assert_eq!(script.code, Some(0));
         for subcommand in [
-            "serve", "demo", "status", "check", "count", "provider", "simulate",
+            "serve", "demo", "status", "check", "validate", "count", "provider", "simulate",
         ] {
             assert!(script.out.contains(subcommand), "{shell}: {subcommand}");
         }

@@ -14,3 +14,4 @@ mod serve;
 mod shared_run;
 mod simulate;
 mod status;
+mod validate;

@@ -6,6 +6,7 @@
 )]
 
 mod conformance;
+mod examine;
 mod faults;
 mod plain;
 mod servers;
