@@ -154,14 +154,13 @@ async fn checks(
     // Alone, since times are taken.
     progress.show("added latency")?;
     let latency = latency::checks(stage, is_usable).await;
-    progress.show("limits on requests and tokens, and a shared quota; 20 s")?;
+    progress.show("limits on requests and tokens, and a shared quota (about 20 s)")?;
     let (tracking, dual) = tokio::join!(tracking::check(stage, is_usable), dual::check(stage));
     checks.extend([tracking, dual]);
     checks.extend(latency);
     progress.show("a store that is away")?;
     let when_away = settings.default_domain.when_store_is_away;
     checks.push(away::check(stage, when_away).await);
-    progress.clear()?;
     Ok(checks)
 }
 
@@ -179,7 +178,7 @@ fn announce(args: &ValidateArgs, settings: &Settings) -> Result<(), Failure> {
     if args.live {
         let (requests, tokens) = estimates::cost_at_most();
         terminal.line(&format!(
-            "{} is asked {} with at most {} tokens together, as {}",
+            "{} is asked at most {}, with at most {} tokens in all, as {}",
             settings.upstream.base_url,
             counted(requests, "time"),
             grouped(tokens),
@@ -213,11 +212,13 @@ impl Progress {
             None => Ok(()),
         }
     }
+}
 
-    fn clear(&mut self) -> Result<(), Failure> {
-        match &mut self.0 {
-            Some(terminal) => terminal.write("\r\x1b[K"),
-            None => Ok(()),
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(terminal) = &mut self.0 {
+            // Where even this cannot be written, the rest says so.
+            let _ = terminal.write("\r\x1b[K");
         }
     }
 }

@@ -29,11 +29,11 @@ pub(super) async fn check(stage: &Stage, when_away: WhenStoreIsAway) -> Check {
         return Check::skipped(NAME, NO_STORE);
     };
     if when_away == WhenStoreIsAway::Closed {
-        return Check::skipped(NAME, "limits.when_store_is_away = \"closed\": all wait");
+        return Check::skipped(NAME, "when_store_is_away = \"closed\"");
     }
     match measure(stage, store, when_away).await {
         Ok(took) => judged(took),
-        Err(why) => Check::failed(NAME, why, "this machine was too busy: run it again"),
+        Err(why) => Check::failed(NAME, &why, "this machine was too busy: run it again"),
     }
 }
 

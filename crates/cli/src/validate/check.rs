@@ -80,9 +80,9 @@ impl Check {
         Self::new(name, Verdict::Skipped, why)
     }
 
-    /// A check that could not be finished, and what helps.
-    pub(super) fn failed(name: Name, why: impl Into<String>, remedy: &str) -> Self {
-        Self::new(name, Verdict::Fail, why).remedy(remedy)
+    /// A check that could not be made, and what helps.
+    pub(super) fn failed(name: Name, why: &str, remedy: &str) -> Self {
+        Self::new(name, Verdict::Fail, "could not be tried").remedy(format!("{why}; {remedy}"))
     }
 
     #[must_use]

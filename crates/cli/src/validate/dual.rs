@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::check::{Check, Name, Verdict};
 use super::load::{Load, admitted, provider};
 use super::stage::{Plan, Stage};
-use crate::figures::{counted, percent};
+use crate::figures::{grouped, percent};
 
 const NAME: Name = Name {
     key: "dual_limits",
@@ -39,7 +39,7 @@ pub(super) async fn check(stage: &Stage) -> Check {
         Ok(found) => found.check(),
         Err(why) => Check::failed(
             NAME,
-            why,
+            &why,
             "nothing but this machine takes part in this check: look \
             at its open files, ports and load",
         ),
@@ -63,13 +63,13 @@ impl Found {
         let is_used = self.requests_used.min(self.tokens_used) >= USED_MIN;
         let holds = is_used && self.refused == 0 && !self.is_over;
         let figure = format!(
-            "requests {}, then tokens {} used, {}",
+            "{}, then {} used, {} refused",
             percent(self.requests_used),
             percent(self.tokens_used),
-            counted(self.refused, "refusal"),
+            grouped(self.refused),
         );
         Check::new(NAME, Verdict::pass_if(holds), figure)
-            .bound(format!("{}, never over", percent(USED_MIN)))
+            .bound(format!("{0}, {0}, 0", percent(USED_MIN)))
             .value("requests_used", self.requests_used)
             .value("tokens_used", self.tokens_used)
             .value("refused", self.refused)

@@ -1,18 +1,22 @@
 //! Whether estimates of tokens are close to what is counted.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use paceline_config::Settings;
+use paceline_gateway::check_upstream;
 use paceline_tokens::{
     Calibrations, ChatMessage, EstimateInput, Estimator, Family, TextProfile, count_chat,
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::caller::{Answer, Caller};
 use super::check::{Check, Name, Verdict};
 use super::stage::Stage;
 use super::texts::{self, Text};
+use crate::figures::span;
 
 const NAME: Name = Name {
     key: "estimation_accuracy",
@@ -33,10 +37,12 @@ const LEARNED_FROM: usize = 3;
 const LIVE_KINDS: [&str; 6] = ["English", "German", "Chinese", "Rust", "Python", "JSON"];
 const LIVE_REQUESTS: usize = 2;
 const LIVE_BYTES: usize = 400;
-/// Answers may be this long; no request needs more input than four tokens for each three bytes and
-/// the framing.
+/// Answers may be this long; no token of the input has less than a byte, and ten frame it.
 const LIVE_ANSWER_TOKENS: usize = 16;
-const LIVE_REQUEST_TOKENS_MAX: usize = LIVE_BYTES * 3 / 2 * 4 / 3 + 10 + LIVE_ANSWER_TOKENS;
+const LIVE_REQUEST_TOKENS_MAX: usize = LIVE_BYTES + 10 + LIVE_ANSWER_TOKENS;
+
+/// The longest time that all of them may take.
+const LIVE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Of how many requests, and of how many tokens at the most, a provider is asked.
 pub(super) fn cost_at_most() -> (u64, u64) {
@@ -120,14 +126,19 @@ pub(super) fn by_vocabulary(model: &str) -> Check {
 /// Judges by what the provider counts, through a gateway that is set as the user has set it.
 pub(super) async fn by_provider(stage: &Stage, settings: &Settings, model: &str) -> Check {
     let asked = async {
+        let upstream = &settings.upstream;
+        let reached = check_upstream(upstream).await;
+        reached.map_err(|error| format!("{} does not answer: {error}", upstream.base_url))?;
         let address = stage.gateway_as_set(settings).await?;
         ask_all(address, model).await
     };
-    match asked.await {
+    let asked = timeout(LIVE_TIME_MAX, asked).await;
+    let late = || format!("not done within {}", span(LIVE_TIME_MAX));
+    match asked.unwrap_or_else(|_| Err(late())) {
         Ok(errors) => errors.check("provider"),
         Err(why) => Check::failed(
             NAME,
-            why,
+            &why,
             "look at upstream.base_url and the key (OPENAI_API_KEY or upstream.api_key), and choose a \
              chat model that it may use with --model",
         ),
@@ -253,6 +264,7 @@ mod tests {
             for request in requests.filter(|_| LIVE_KINDS.contains(&kind)) {
                 let of_one = input("gpt-4", request);
                 let most = Estimator::Generous.estimate(&of_one).input_tokens;
+                assert!(request.len() <= LIVE_BYTES, "{kind}");
                 assert!(most <= LIVE_REQUEST_TOKENS_MAX as u64, "{kind}: {most}");
                 tokens += most + LIVE_ANSWER_TOKENS as u64;
             }

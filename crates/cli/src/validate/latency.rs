@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use paceline_config::{Store, WhenStoreIsAway};
+use tokio::time::timeout;
 
 use super::caller::{Caller, KEY, request_of};
 use super::check::{Check, Name, Times, Verdict, fine, in_ms};
 use super::load::provider;
 use super::stage::{Plan, Stage};
 use super::store::{NO_STORE, UNREACHABLE};
+use crate::figures::span;
 
 const ALONE: Name = Name {
     key: "added_latency",
@@ -16,7 +18,7 @@ const ALONE: Name = Name {
 };
 const SHARED: Name = Name {
     key: "added_latency_with_store",
-    title: "added latency, with the store",
+    title: "latency with store",
 };
 
 /// What a gateway may add to 99 of 100 answers.
@@ -25,6 +27,9 @@ const ADDED_MAX: Duration = Duration::from_millis(50);
 /// Requests before times are taken, and while they are.
 const BEFORE: usize = 50;
 const ROUNDS: usize = 500;
+
+/// The longest time that all of them may take.
+const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Limits that nothing comes near.
 const LIMITS: &str = "window = \"bucket\"\n\
@@ -38,16 +43,19 @@ const REMEDY_STORE: &str = "each request asks the store once: bring the store ne
 
 pub(super) async fn checks(stage: &Stage, is_usable: bool) -> Vec<Check> {
     let store = stage.store().filter(|_| is_usable);
-    let measured = measure(stage, store).await;
+    let measured = match timeout(TIME_MAX, measure(stage, store)).await {
+        Ok(measured) => measured,
+        Err(_) => Err(format!("not done within {}", span(TIME_MAX))),
+    };
     let alone = match &measured {
         Ok(paths) => paths.check(ALONE, &paths.alone, REMEDY),
-        Err(why) => Check::failed(ALONE, why.as_str(), REMEDY),
+        Err(why) => Check::failed(ALONE, why, REMEDY),
     };
     let shared = match (&measured, stage.store()) {
         (_, None) => Check::skipped(SHARED, NO_STORE),
         (_, Some(_)) if store.is_none() => Check::skipped(SHARED, UNREACHABLE),
         (Ok(paths), _) => paths.check(SHARED, &paths.shared, REMEDY_STORE),
-        (Err(why), _) => Check::failed(SHARED, why.as_str(), REMEDY_STORE),
+        (Err(why), _) => Check::failed(SHARED, why, REMEDY_STORE),
     };
     vec![alone, shared]
 }

@@ -58,7 +58,7 @@ pub(super) async fn checks(stage: &Stage) -> (Vec<Check>, bool) {
     let usable = match examine(stage, store, &mut checks).await {
         Ok(()) => checks.iter().all(|check| check.verdict != Verdict::Fail),
         Err((name, error)) => {
-            checks.push(Check::failed(name, error.to_string(), remedy(&error)));
+            checks.push(Check::failed(name, &error.to_string(), remedy(&error)));
             false
         }
     };
@@ -133,14 +133,14 @@ fn reachable(identity: &Identity, took: Duration) -> Check {
     let name = if known {
         format!("{} {}", identity.product, identity.version)
     } else {
-        "a server of an unknown version".to_owned()
+        "an unknown server".to_owned()
     };
     Check::new(
         REACHABLE,
         Verdict::pass_if(!(known && is_old)),
-        format!("{name}, connected in {}", fine(took)),
+        format!("{name} in {}", fine(took)),
     )
-    .bound("redis 6.2, valkey")
+    .bound("redis 6.2")
     .value("product", identity.product.clone())
     .value("server_version", identity.version.clone())
     .value("connected_ms", in_ms(took))

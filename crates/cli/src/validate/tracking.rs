@@ -14,7 +14,7 @@ use super::check::{Check, Name, Verdict};
 use super::load::{Load, admitted, provider};
 use super::stage::{Plan, Stage};
 use super::store::{NO_STORE, UNREACHABLE};
-use crate::figures::{counted, grouped, percent, share};
+use crate::figures::{grouped, percent, share};
 use crate::serve::store;
 
 const NAME: Name = Name {
@@ -54,7 +54,7 @@ pub(super) async fn check(stage: &Stage, is_usable: bool) -> Check {
     }
     match measure(stage, store).await {
         Ok(found) => found.check(),
-        Err(why) => Check::failed(NAME, why, "look at what the checks of the store say"),
+        Err(why) => Check::failed(NAME, &why, "look at what the checks of the store say"),
     }
 }
 
@@ -72,10 +72,10 @@ impl Found {
         let difference = self.counted_tokens.abs_diff(self.admitted_tokens);
         let used = share(self.admitted_tokens, QUOTA);
         let holds = difference == 0 && self.refused == 0 && (USED_MIN..=1.0).contains(&used);
-        let refusals = counted(self.refused, "refusal");
         let figure = format!(
-            "{} tokens apart, {refusals}, {} used",
+            "{} apart, {} refused, {} used",
             grouped(difference),
+            grouped(self.refused),
             percent(used),
         );
         let remedy = if difference == 0 && self.refused == 0 {
@@ -86,7 +86,7 @@ impl Found {
              store.prefix of its own, with maxmemory-policy noeviction"
         };
         Check::new(NAME, Verdict::pass_if(holds), figure)
-            .bound(format!("0, 0, {} used", percent(USED_MIN)))
+            .bound(format!("0, 0, {}", percent(USED_MIN)))
             .value("difference_tokens", difference)
             .value("admitted_tokens", self.admitted_tokens)
             .value("counted_tokens", self.counted_tokens)

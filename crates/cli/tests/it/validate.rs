@@ -173,6 +173,7 @@ fn a_store_that_cannot_be_reached_fails_with_the_remedy() {
     assert_eq!(reachable["verdict"], "fail", "{object:#}");
     let remedy = reachable["remedy"].as_str().unwrap();
     assert!(remedy.contains("store.url"), "{remedy}");
+    assert!(remedy.contains("is away: "), "it says why: {remedy}");
     for skipped in ["store_rights", "store_clock", "token_tracking"] {
         assert_eq!(check(&object, skipped)["verdict"], "skipped", "{skipped}");
     }
@@ -214,7 +215,7 @@ fn a_provider_is_asked_no_more_than_is_said_before() {
         .to_owned();
     let args = ["validate", "--json", "--live", "--upstream", &upstream];
     let live = ended(paceline(home.path(), &args).env("OPENAI_API_KEY", "sk-canary"));
-    let asked = word_after(&live.err, "is asked ").to_owned();
+    let asked = word_after(&live.err, "is asked at most ").to_owned();
     assert!(live.err.contains(&upstream), "{}", live.err);
     let found = object(&live);
     assert_eq!(found["provider"], upstream.as_str());
