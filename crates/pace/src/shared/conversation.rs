@@ -225,7 +225,7 @@ impl Conversation {
             asked_at: asked.at,
             levels: &levels,
             grants: &grants,
-            share_ppm: answer.share_ppm,
+            share_ppm: answer.share_ppm.max(even_ppm(answer.instances)),
             wake,
         };
         domain.hear(&told, now, events);
@@ -261,6 +261,11 @@ impl Conversation {
             self.lesson = Some(remembered);
         }
     }
+}
+
+/// The part that everyone has where all ask for the same: what somebody who waits can count on.
+fn even_ppm(instances: u32) -> u32 {
+    1_000_000 / instances.max(1)
 }
 
 /// What others can use: levels are counted by the store.
