@@ -25,7 +25,7 @@
 local FORMAT = 1
 local INF = math.huge
 local HEADS_MAX, GRACE, SOONER = 16, 500000, 10000
-local LEARNING, AWAY, AWAY_PART, DEMAND_FLOOR = 3000000, 60000000, 0.9, 0.05
+local LEARNING, AWAY, AWAY_PART, DEMAND_FLOOR, GATHERING = 3000000, 60000000, 0.9, 0.05, 2000000
 local CREDIT_COSTS_MAX, PPM = 2, 1000000
 local GRANULES, LOW_VALUES_MAX, PIECE = 128, 16, 24
 local TTL_MIN_MS = 3600000
@@ -636,6 +636,10 @@ if now > state[S_SILENT] or #away > 0 or not mine or ask[A_LEAVES] == 1 then
 end
 
 if now > state[S_SILENT] then present.part_with_silent() end
+-- Everybody was out of touch: they come back one by one, each with what it has used.
+if state[S_INSTANCES] == 0 and #away > 1 and now + GATHERING > state[S_LEARNING] then
+  state[S_LEARNING] = now + GATHERING
+end
 if #away > 0 then present.allow_for_away() end
 
 -- 1: newer, 0: repeated, -1: older than what was heard from the sender before.

@@ -26,6 +26,10 @@ const SOONER_US: f64 = 10_000.0;
 /// After the state was lost, nobody is let in for so long: all who are there tell what they used.
 const LEARNING_US: f64 = 3_000_000.0;
 
+/// After everybody was out of touch, nobody is let in for so long: they come back one by one, each with
+/// what it has used.
+const GATHERING_US: f64 = 2_000_000.0;
+
 /// Room is left for this long for an instance that is out of touch.
 const AWAY_US: f64 = 60_000_000.0;
 
@@ -217,6 +221,9 @@ impl Shared {
         let elapsed = now - self.now;
         self.now = now;
         self.part_with_silent(elapsed, now);
+        if self.instances.is_empty() && self.away.len() > 1 {
+            self.learning_until = self.learning_until.max(now + GATHERING_US);
+        }
         self.allow_for_away(elapsed, now);
         let left = Away::left(self.away.remove(&ask.instance), now);
         let order = self.hear(ask, now);

@@ -114,7 +114,7 @@ fn sharing(sharing: &SharingState, style: Style) -> String {
     let lasts = span_ms(sharing.since_ms);
     match sharing.mode.as_str() {
         "exact" => format!("shared with {}", counted(others.into(), "other")),
-        "learning" => style.red("the store was lost: waiting until all have said what they used"),
+        "learning" => style.red("waiting until all have told the store what they used"),
         "share" => style.red(&format!(
             "store away for {lasts}, {part} of the quota here: {why}"
         )),

@@ -94,7 +94,7 @@ pub(super) fn log_change(pool: &str, change: &SharingChange) {
             mode,
             before,
             lasted_ms,
-            "the store has lost what it knew: nobody goes until all have said what they used"
+            "nobody goes until all have told the store what they used"
         ),
         SharingMode::Exact | SharingMode::Joining => tracing::info!(
             pool,
