@@ -585,26 +585,26 @@ if now > state[S_SILENT] or #away > 0 or not mine or ask[A_LEAVES] == 1 then
   function rules.part_with_silent()
     local ids, names = load_members(), {}
     for i = 1, #ids do names[i] = 'i' .. ids[i] end
-    local values, gone, bound = fetch(names), {}, INF
+    local values, gone, bound, lost = fetch(names), {}, INF, 0
     for i = 1, #ids do
       local _, seen, lease, demand = numbers(INSTANCE, values[i])
       if now > seen + lease then
         gone[#gone + 1] = ids[i]
         -- It may have been using its share since it was heard last.
         local part, before = share(demand) * AWAY_PART, math.max(now - elapsed - seen, 0)
+        lost = lost + demand
         for j = 1, #counts do
           local c = counts[j]
           if before > 0 then put(c, c[C_AMOUNT] / c[C_WINDOW] * before * part) end
         end
         away[#away + 1] = { ids[i], part, now + AWAY, seen }
-        state[S_DEMAND] = state[S_DEMAND] - demand
-        state[S_INSTANCES] = state[S_INSTANCES] - 1
         if ids[i] == me then mine = nil end
       else
         bound = math.min(bound, seen + lease)
       end
     end
     state[S_SILENT] = bound
+    state[S_DEMAND], state[S_INSTANCES] = state[S_DEMAND] - lost, state[S_INSTANCES] - #gone
     if #gone > 0 then
       table.sort(away, function(a, b) return a[1] < b[1] end)
       rules.forget(gone)

@@ -253,10 +253,10 @@ impl Shared {
             .instances
             .iter()
             .filter(|(_, instance)| now > instance.seen + instance.lease)
-            .map(|(id, instance)| (*id, instance.seen))
+            // Each with its share as it was told, of all who were there.
+            .map(|(id, instance)| (*id, instance.seen, self.share(*id) * AWAY_PART))
             .collect();
-        for (id, seen) in silent {
-            let share = self.share(id) * AWAY_PART;
+        for (id, seen, share) in silent {
             let until = now + AWAY_US;
             let before = (now - elapsed - seen).max(0.0);
             for count in self.counts.values_mut().filter(|_| before > 0.0) {
