@@ -130,18 +130,10 @@ impl Domain {
             next_serial: self.reservations.next_serial(),
             guard: self.learned_guard(),
             debt: self.debt_expected(metric),
-            charges_known: self.knows_charges(metric),
+            charges_known: metric != Metric::Tokens || self.charges.is_settled(),
             sibling: self.kind_of_siblings(metric),
             admission: self.elsewhere.admission(),
         }
-    }
-
-    /// Whether what requests are charged is known well enough to spend a whole window at once.
-    ///
-    /// Where others send too, the counts of answers tell little of it; what is dear is assumed then, and
-    /// counts make good for that as soon as a window is quiet.
-    fn knows_charges(&self, metric: Metric) -> bool {
-        metric != Metric::Tokens || self.charges.is_settled() || !self.elsewhere.decides_here()
     }
 
     /// The most that one more settlement may add to what is used.
