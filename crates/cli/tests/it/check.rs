@@ -59,7 +59,7 @@ configuration is valid: shared.toml
   store        rediss://app:***@10.0.0.5:6379
   prefix       ratelimit:
   time_box     20 ms
-  lease        10 s
+  lease        3.0 s
   ca_file      ca.pem
   first_share  0.25
 ";
