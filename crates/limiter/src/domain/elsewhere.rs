@@ -149,6 +149,8 @@ impl Domain {
             }
             state.shared = None;
         }
+        // What others took meanwhile is not known.
+        self.charges.open(now);
         self.plan.clear();
         self.touch();
         self.elsewhere.tell(News::Now);
@@ -291,6 +293,12 @@ impl Domain {
         }
         for grant in told.grants {
             self.let_in(grant, told.levels, now, events);
+        }
+        for state in &mut self.limits.states {
+            let own = self.totals.reserved.get(state.limit.metric);
+            if let Some(counted) = &mut state.shared {
+                counted.note_others(u64::try_from(own).unwrap_or(u64::MAX), now);
+            }
         }
         self.compare_answers(now);
         if changed {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Domain;
 use crate::belief::{ChargeBelief, Memory};
 use crate::charge::{Charge, Metric};
-use crate::elsewhere::News;
+use crate::elsewhere::{Admission, News};
 use crate::formula::{ChargeFormula, ChargeParts, Combine};
 use crate::learning::answer::Answer;
 use crate::learning::charges::{Charges, Count};
@@ -175,6 +175,10 @@ impl Domain {
         key: Option<crate::slab::Key>,
         index: usize,
     ) -> bool {
+        // Out of touch with those who share the limit nothing is known of their part of the count.
+        if matches!(self.elsewhere.admission(), Admission::Part { .. }) {
+            return false;
+        }
         let open = key.and_then(|key| self.reservations.get(key));
         let (Some(open), Some(state)) = (open, self.limits.states.get(index)) else {
             return false;
@@ -226,6 +230,8 @@ impl Domain {
         let sent_until = usual.map_or(sent, |usual| made_at.saturating_sub(usual / 2));
         let drains = state.learner.kind() == Some(Kind::Bucket);
         let around = self.flight.sent_around(Metric::Tokens, sent_until, spread);
+        // Others who share the limit overtake each other too.
+        let (shared, shared_around) = state.taken_by_others(sent_until, spread);
         Count {
             used: answer.used,
             grain: answer.grain,
@@ -243,10 +249,11 @@ impl Domain {
                 0.0
             },
             around: if sent.abs_diff(sent_until) <= spread {
-                around.saturating_sub(tokens)
+                around.saturating_sub(tokens).saturating_add(shared_around)
             } else {
-                around
+                around.saturating_add(shared_around)
             },
+            shared: float(shared),
         }
     }
 

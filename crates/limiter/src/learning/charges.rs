@@ -61,6 +61,7 @@ struct Anchor {
     ends: Ends,
     exact: bool,
     track: Track,
+    shared: f64,
 }
 
 /// The provider's count after an answered request.
@@ -89,6 +90,9 @@ pub(crate) struct Count {
     pub(crate) is_timed: bool,
     /// Units of other requests that may have overtaken this one, or been overtaken by it.
     pub(crate) around: u64,
+    /// All units that others who share the limit were ever let take before, by what they are charged
+    /// here.
+    pub(crate) shared: f64,
 }
 
 /// What one answer tells, and how exactly.
@@ -257,6 +261,9 @@ impl Charges {
         };
         let free = self.failures.are_free();
         let failed = |form: usize| reading.ends.failed[form] - anchor.ends.failed[form];
+        // Others who share the limit send requests like ours: a formula charges theirs as much less.
+        let shared = reading.count.shared - anchor.shared;
+        let as_counted = reading.sums.charged[self.form_of_believed()].max(1.0);
         // What the level would have been just before this request.
         let mut before = [0.0; FORMULAS];
         for candidate in Candidate::all() {
@@ -268,6 +275,7 @@ impl Charges {
                 + reading.sums.charged[form]
                 - anchor.sums.charged[form]
                 - reading.own[form]
+                + shared * reading.sums.charged[form] / as_counted
                 - (reading.ends.less(&candidate) - anchor.ends.less(&candidate))
                 - if free == Some(true) {
                     failed(form)
@@ -370,6 +378,13 @@ impl Charges {
         chosen.map(|(candidate, _)| candidate.formula())
     }
 
+    /// How requests are charged that are counted now: as is believed, or else as dear as can be.
+    fn form_of_believed(&self) -> usize {
+        let index = self.index_of_believed();
+        let believed = Candidate::all().find(|candidate| Some(candidate.index) == index);
+        believed.map_or(0, |candidate| candidate.form)
+    }
+
     fn index_of_believed(&self) -> Option<usize> {
         let believed = self.believed?;
         Candidate::all()
@@ -445,6 +460,7 @@ impl Reading<'_> {
             ends: self.ends,
             exact: self.exact,
             track,
+            shared: self.count.shared,
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Counted {
     pub(crate) in_flight: u64,
     /// All units ever taken by everyone, with the times at which that was told.
     taken: VecDeque<(u64, u64)>,
+    /// All units ever taken by others, with the times at which that was told.
+    others: VecDeque<(u64, u64)>,
     /// Answers that have not been compared with a count yet.
     pub(crate) pending: Vec<(Answer, Option<Own>)>,
 }
@@ -63,6 +65,26 @@ impl Counted {
         let (_, latest) = self.taken.back()?;
         let before = self.taken.iter().rev().find(|(at, _)| *at <= time)?;
         Some(latest.saturating_sub(before.1))
+    }
+
+    /// Others have taken so many units of all that was taken.
+    pub(crate) fn note_others(&mut self, own: u64, now: u64) {
+        let Some((_, taken)) = self.taken.back() else {
+            return;
+        };
+        self.others.push_back((now, taken.saturating_sub(own)));
+        while self.others.len() > 2
+            && (self.others.get(1)).is_some_and(|(at, _)| at.saturating_add(MEMORY_NS) < now)
+        {
+            self.others.pop_front();
+        }
+    }
+
+    /// What others had taken at `time`, as it was told then.
+    fn others_at(&self, time: u64) -> u64 {
+        let told = self.others.iter().rev().find(|(at, _)| *at <= time);
+        let first = self.others.front();
+        told.or(first).map_or(0, |(_, others)| *others)
     }
 
     pub(crate) fn remember(&mut self, answer: &Answer, own: Option<&Own>) {
@@ -133,6 +155,17 @@ impl LimitState {
             part.window.raise_to(used, now);
         }
         self.become_like(part);
+    }
+
+    /// All units that others who share the limit had taken at `time`, and what they took within `spread`
+    /// of it.
+    pub(crate) fn taken_by_others(&self, time: u64, spread: u64) -> (u64, u64) {
+        let Some(counted) = &self.shared else {
+            return (0, 0);
+        };
+        let before = counted.others_at(time.saturating_sub(spread));
+        let after = counted.others_at(time.saturating_add(spread));
+        (counted.others_at(time), after.saturating_sub(before))
     }
 
     /// From now on what is taken is not counted elsewhere.

@@ -49,6 +49,24 @@ async fn limits_that_are_learned_are_shared() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_requests_are_charged_is_learned_where_others_send_too() {
+    for kind in KINDS {
+        let mut world = World::new(kind, 60_000).learned().with_parts();
+        let _processes: Vec<_> = (0..4).map(|_| world.start(Load::default())).collect();
+        let warm = pass(240).await;
+        let end = pass(180).await;
+        let refused = world
+            .provider
+            .refused_since(warm - std::time::Duration::from_secs(240));
+        let part = world.provider.use_between(warm, end);
+        println!("{kind:?}: {refused} refused, {part:.3} used");
+        assert!(refused <= 8, "{kind:?}: {refused}");
+        // As dear as can be it were two thirds of a window.
+        assert!(part > 0.8, "{kind:?}: {part}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn tenants_of_different_processes_share_by_weight() {
     for kind in KINDS {
         let mut world = World::new(kind, 60_000);

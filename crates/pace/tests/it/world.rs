@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use paceline_coordinator::{InProcess, InstanceId};
 use paceline_limiter::{
-    Charge, DomainSettings, Limit, Metric, Observation, Outcome, ProviderRefusal, RefusalKind,
-    Request, TenantId, Tier, Timestamp, WindowModel,
+    Charge, ChargeParts, DomainSettings, Limit, Metric, Observation, Outcome, ProviderRefusal,
+    RefusalKind, Request, TenantId, Tier, Timestamp, WindowModel,
 };
 use paceline_pace::{
     Acquired, Clock, Lease, Pool, SharingMode, Store, StoreSettings, Turn, WhenAway, keep_time,
@@ -69,6 +69,7 @@ pub(crate) struct World {
     pub(crate) store: InProcess,
     kind: Kind,
     is_learned: bool,
+    has_parts: bool,
     when_away: WhenAway,
     count: u64,
 }
@@ -80,6 +81,7 @@ impl World {
             store: InProcess::new(),
             kind,
             is_learned: false,
+            has_parts: false,
             when_away: WhenAway::Share,
             count: 0,
         }
@@ -88,6 +90,12 @@ impl World {
     /// Nothing is known of the limits but what answers tell.
     pub(crate) fn learned(mut self) -> Self {
         self.is_learned = true;
+        self
+    }
+
+    /// Requests tell what their charge is made from, and the provider takes the larger part.
+    pub(crate) fn with_parts(mut self) -> Self {
+        self.has_parts = true;
         self
     }
 
@@ -141,6 +149,7 @@ impl World {
                 provider: Arc::clone(&self.provider),
                 served: Arc::clone(&served),
                 load,
+                has_parts: self.has_parts,
                 state: self.count << 32 | caller,
             };
             tokio::spawn(caller.run());
@@ -159,6 +168,7 @@ struct Caller {
     provider: Arc<Provider>,
     served: Arc<AtomicU64>,
     load: Load,
+    has_parts: bool,
     state: u64,
 }
 
@@ -172,13 +182,21 @@ impl Caller {
 
     async fn run(mut self) {
         loop {
-            let tokens = 50 + self.below(400);
+            let parts = ChargeParts {
+                input: 50 + self.below(400),
+                output_max: 50 + self.below(400),
+            };
+            let tokens = if self.has_parts {
+                parts.input.max(parts.output_max)
+            } else {
+                parts.input
+            };
             let request = Request {
                 tenant: TenantId(self.load.tenant),
                 weight: self.load.weight,
                 tier: self.load.tier,
                 charge: Charge::ZERO.with(Metric::Tokens, tokens),
-                parts: None,
+                parts: self.has_parts.then_some(parts),
                 deadline: None,
                 retry: false,
             };
