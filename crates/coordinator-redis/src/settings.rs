@@ -119,6 +119,13 @@ impl Settings {
             "rediss+cluster" => (Topology::Cluster, true),
             other => return Err(SettingsError::Scheme(other.to_owned())),
         };
+        // Where a password ends would be a guess, and what is said of a wrong address could show the rest.
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        if rest.get(end..).is_some_and(|behind| behind.contains('@')) {
+            return Err(SettingsError::Address(
+                "an `@` behind its first `/` or `?`: percent-encode user and password",
+            ));
+        }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -313,6 +320,8 @@ mod tests {
             ("redis+cluster://:secret@a/1", "only one"),
             ("redis://:secret@a:port", "`a:port`"),
             ("redis://:secret%@a", "percent-encoded"),
+            ("redis://:secret/more@a", "percent-encode"),
+            ("redis://:more?secret@a", "percent-encode"),
         ];
         for (url, part) in wrong {
             let error = Settings::from_url(url).unwrap_err().to_string();

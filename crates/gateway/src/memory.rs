@@ -391,7 +391,7 @@ fn digest(json: &serde_json::value::RawValue) -> [u8; 32] {
     Sha256::digest(json.get()).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");

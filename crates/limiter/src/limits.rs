@@ -135,7 +135,7 @@ impl LimitState {
     }
 
     /// What a request that is about to be counted leaves to be compared with its answer.
-    pub(crate) fn mark(&self, now: u64) -> Mark {
+    fn mark(&self, now: u64) -> Mark {
         Mark {
             generation: self.generation,
             used: self.window.used(now),

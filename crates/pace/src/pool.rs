@@ -288,9 +288,8 @@ impl<W: Watch> Pool<W> {
 
     /// Whether nothing waits and nothing is under way.
     pub fn is_idle(&self) -> bool {
-        let now = self.clock.now();
         let state = self.state.lock();
-        state.waiters.is_empty() && state.domain.snapshot(now).in_flight == 0
+        state.waiters.is_empty() && state.domain.is_idle()
     }
 
     pub(crate) fn settle(self: &Arc<Self>, reservation: Reservation, settlement: Settlement) {

@@ -1,16 +1,22 @@
 //! Pools whose limits are counted in a store that other gateways share: their names there, and what the
 //! log says of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use paceline_config::{DomainRule, Upstream, WhenStoreIsAway};
 use paceline_pace::{SharingChange, SharingMode, Store, WhenAway};
+use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use url::Url;
 
 use super::{Pool, PoolKey};
 use crate::exchange::milliseconds;
+use crate::memory::hex;
+
+/// The longest name of a model that is part of a pool's name in the store, in bytes.
+const MODEL_BYTES_MAX: usize = 256;
 
 /// The store of this gateway's pools.
 #[derive(Debug)]
@@ -57,10 +63,22 @@ fn name_of(provider: &str, key: &PoolKey) -> String {
             rule,
             credential,
             model,
-        } => format!("{provider}/{rule}/{model}@{credential:016x}"),
+        } => {
+            let model = bounded(model);
+            format!("{provider}/{rule}/{model}@{credential:016x}")
+        }
     };
     // Braces mark what is hashed of a name in a cluster.
     name.replace(['{', '}'], "_")
+}
+
+/// A model's name, or what stands for one so long that it was made up: callers choose it, and it becomes
+/// part of a key.
+fn bounded(model: &str) -> Cow<'_, str> {
+    if model.len() <= MODEL_BYTES_MAX {
+        return Cow::Borrowed(model);
+    }
+    Cow::Owned(hex(&Sha256::digest(model)))
 }
 
 pub(super) fn when_away(rule: &DomainRule) -> WhenAway {
@@ -137,5 +155,15 @@ mod tests {
             name_of(&provider, &learned),
             "api.example.com/default/odd_name_@00000000000000ab"
         );
+        let long = |last: char| {
+            let model = "x".repeat(100_000) + &last.to_string();
+            let key = PoolKey::Learned {
+                rule: Arc::from("default"),
+                credential: 0xab,
+                model: Arc::from(model),
+            };
+            name_of(&provider, &key)
+        };
+        assert!(long('a').len() < 150 && long('a') != long('b'));
     }
 }

@@ -145,7 +145,7 @@ impl Domain {
         }
         self.queue.bind(key, outlook.binding);
         self.deadline = self.queue.first_deadline();
-        let cost = self.limits.cost(&request.charge);
+        let cost = self.queue.get(key).map_or(0, |waiter| waiter.cost);
         self.elsewhere.asked(cost, outlook.position);
         Submission::Queued(Ticket {
             id: WaiterId(key),

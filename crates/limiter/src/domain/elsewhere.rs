@@ -162,6 +162,12 @@ impl Domain {
         !self.queue.is_empty()
     }
 
+    /// Whether nobody waits and nothing is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.reservations.len() == 0
+    }
+
     /// How soon whoever decides elsewhere should hear of what is new here.
     #[must_use]
     pub fn news(&self) -> News {
