@@ -459,6 +459,15 @@ impl Domain {
         }
         self.limits_changed();
     }
+
+    /// Takes up what others believe who share the limits now: limits that are not known here, and the
+    /// charge formula whatever was believed, for all have to count by the same.
+    pub fn agree(&mut self, memory: &Memory, now: Timestamp) {
+        if let Some(formula) = memory.charge {
+            self.charges.agree(formula);
+        }
+        self.recall(memory, Duration::ZERO, now);
+    }
 }
 
 /// What the reservation left in the limit on `metric`.

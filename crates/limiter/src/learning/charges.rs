@@ -143,6 +143,32 @@ impl Charges {
         charges
     }
 
+    /// Others who share the limit count by this formula, and so does this one from now on: what they
+    /// took could not be compared otherwise. What spoke for another is forgotten, so that it is only
+    /// given up, by all, for what is seen while everyone counts by it.
+    pub(crate) fn agree(&mut self, formula: ChargeFormula) {
+        if self.believed == Some(formula) {
+            return;
+        }
+        let costs = self.records.iter().map(|record| record.cost);
+        let least = costs.reduce(f64::min).unwrap_or(0.0);
+        for candidate in Candidate::all() {
+            let record = &mut self.records[candidate.index];
+            record.cost = if is_of(&candidate, &formula) {
+                least
+            } else {
+                record.cost.max(least + RECALLED)
+            };
+            record.forget_exact();
+        }
+        self.exact_pairs = 0;
+        if self.failures.are_free() != Some(formula.failures_free) {
+            self.failures = Failures::default();
+        }
+        self.recalled = self.pairs < PAIRS_MIN;
+        self.believed = Some(formula);
+    }
+
     /// Notes a request that is sent.
     pub(crate) fn admit(&mut self, parts: &ChargeParts, now: u64) {
         let mut sums = self.sums.latest();
@@ -261,9 +287,10 @@ impl Charges {
         };
         let free = self.failures.are_free();
         let failed = |form: usize| reading.ends.failed[form] - anchor.ends.failed[form];
-        // Others who share the limit send requests like ours: a formula charges theirs as much less.
-        let shared = reading.count.shared - anchor.shared;
+        // Others who share the limit send requests like ours: a formula charges theirs as much less,
+        // and gives as much of it back.
         let as_counted = reading.sums.charged[self.form_of_believed()].max(1.0);
+        let shared = (reading.count.shared - anchor.shared) / as_counted;
         // What the level would have been just before this request.
         let mut before = [0.0; FORMULAS];
         for candidate in Candidate::all() {
@@ -275,7 +302,7 @@ impl Charges {
                 + reading.sums.charged[form]
                 - anchor.sums.charged[form]
                 - reading.own[form]
-                + shared * reading.sums.charged[form] / as_counted
+                + shared * (reading.sums.charged[form] - reading.ends.less(&candidate))
                 - (reading.ends.less(&candidate) - anchor.ends.less(&candidate))
                 - if free == Some(true) {
                     failed(form)
@@ -345,7 +372,16 @@ impl Charges {
         let Some(mut formula) = self.with_coefficient().or_else(|| self.likeliest()) else {
             return false;
         };
-        formula.failures_free = self.failures.are_free() == Some(true);
+        if let Some(believed) = self.believed {
+            formula.failures_free = believed.failures_free;
+            let alike = (believed.combine, believed.refunds) == (formula.combine, formula.refunds);
+            if alike && self.exact_pairs < SCALE_PAIRS_MIN {
+                formula.input_permille = believed.input_permille;
+            }
+        }
+        if let Some(free) = self.failures.are_free() {
+            formula.failures_free = free;
+        }
         let changed = self.believed != Some(formula);
         if changed {
             self.believed = Some(formula);

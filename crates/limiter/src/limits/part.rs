@@ -80,11 +80,22 @@ impl Counted {
         }
     }
 
-    /// What others had taken at `time`, as it was told then.
+    /// What others had taken at `time`: what was told then, or, as they take it evenly as far as
+    /// anyone knows, what lies between the times at which it was told.
     fn others_at(&self, time: u64) -> u64 {
-        let told = self.others.iter().rev().find(|(at, _)| *at <= time);
-        let first = self.others.front();
-        told.or(first).map_or(0, |(_, others)| *others)
+        let later = self.others.partition_point(|(at, _)| *at <= time);
+        let before = later
+            .checked_sub(1)
+            .and_then(|index| self.others.get(index));
+        match (before, self.others.get(later)) {
+            (Some((from, least)), Some((to, most))) => {
+                let more = u128::from(most.saturating_sub(*least)) * u128::from(time - from)
+                    / u128::from((to - from).max(1));
+                least.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
+            }
+            (Some((_, others)), None) | (None, Some((_, others))) => *others,
+            (None, None) => 0,
+        }
     }
 
     pub(crate) fn remember(&mut self, answer: &Answer, own: Option<&Own>) {

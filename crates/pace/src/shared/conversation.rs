@@ -257,7 +257,7 @@ impl Conversation {
             return;
         };
         if let Ok(memory) = Memory::try_from(&remembered) {
-            domain.recall(&memory, Duration::ZERO, now);
+            domain.agree(&memory, now);
             self.lesson = Some(remembered);
         }
     }

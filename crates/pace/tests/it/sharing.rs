@@ -1,7 +1,8 @@
 //! While the store answers.
 
-use paceline_limiter::Tier;
+use paceline_limiter::{Combine, Tier};
 use paceline_pace::SharingMode;
+use tokio::time::Instant;
 
 use crate::provider::{KINDS, Kind};
 use crate::world::{Load, World, pass};
@@ -49,20 +50,28 @@ async fn limits_that_are_learned_are_shared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_requests_are_charged_is_learned_where_others_send_too() {
-    for kind in KINDS {
-        let mut world = World::new(kind, 60_000).learned().with_parts();
-        let _processes: Vec<_> = (0..4).map(|_| world.start(Load::default())).collect();
-        let warm = pass(240).await;
-        let end = pass(180).await;
-        let refused = world
-            .provider
-            .refused_since(warm - std::time::Duration::from_secs(240));
+async fn what_requests_are_charged_is_learned_together_where_all_send_at_once() {
+    let worlds = [
+        (Combine::Max, Kind::Bucket),
+        (Combine::Max, Kind::Fixed),
+        (Combine::Max, Kind::Sliding),
+        (Combine::Sum, Kind::Fixed),
+        (Combine::Input, Kind::Bucket),
+    ];
+    for (combine, kind) in worlds {
+        let mut world = World::new(kind, 60_000).learned().charging(combine);
+        let started = Instant::now();
+        let processes: Vec<_> = (0..4).map(|_| world.start(Load::default())).collect();
+        let warm = pass(150).await;
+        let end = pass(120).await;
+        let refused = world.provider.refused_since(started);
         let part = world.provider.use_between(warm, end);
-        println!("{kind:?}: {refused} refused, {part:.3} used");
-        assert!(refused <= 8, "{kind:?}: {refused}");
-        // As dear as can be it were two thirds of a window.
-        assert!(part > 0.8, "{kind:?}: {part}");
+        assert!(refused <= 2, "{combine:?}, {kind:?}: {refused}");
+        assert!(part > 0.97, "{combine:?}, {kind:?}: {part}");
+        for process in &processes {
+            let believed = process.pool.memory().charge.map(|charge| charge.combine);
+            assert_eq!(believed, Some(combine), "{kind:?}");
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use paceline_coordinator::{InProcess, InstanceId};
 use paceline_limiter::{
-    Charge, ChargeParts, DomainSettings, Limit, Metric, Observation, Outcome, ProviderRefusal,
-    RefusalKind, Request, TenantId, Tier, Timestamp, WindowModel,
+    Charge, ChargeFormula, ChargeParts, Combine, DomainSettings, Limit, Metric, Observation,
+    Outcome, ProviderRefusal, RefusalKind, Request, TenantId, Tier, Timestamp, WindowModel,
 };
 use paceline_pace::{
     Acquired, Clock, Lease, Pool, SharingMode, Store, StoreSettings, Turn, WhenAway, keep_time,
@@ -69,7 +69,7 @@ pub(crate) struct World {
     pub(crate) store: InProcess,
     kind: Kind,
     is_learned: bool,
-    has_parts: bool,
+    combine: Option<Combine>,
     when_away: WhenAway,
     count: u64,
 }
@@ -81,7 +81,7 @@ impl World {
             store: InProcess::new(),
             kind,
             is_learned: false,
-            has_parts: false,
+            combine: None,
             when_away: WhenAway::Share,
             count: 0,
         }
@@ -93,9 +93,9 @@ impl World {
         self
     }
 
-    /// Requests tell what their charge is made from, and the provider takes the larger part.
-    pub(crate) fn with_parts(mut self) -> Self {
-        self.has_parts = true;
+    /// Requests tell what their charge is made from, and the provider charges by this formula.
+    pub(crate) fn charging(mut self, combine: Combine) -> Self {
+        self.combine = Some(combine);
         self
     }
 
@@ -149,7 +149,7 @@ impl World {
                 provider: Arc::clone(&self.provider),
                 served: Arc::clone(&served),
                 load,
-                has_parts: self.has_parts,
+                combine: self.combine,
                 state: self.count << 32 | caller,
             };
             tokio::spawn(caller.run());
@@ -168,7 +168,7 @@ struct Caller {
     provider: Arc<Provider>,
     served: Arc<AtomicU64>,
     load: Load,
-    has_parts: bool,
+    combine: Option<Combine>,
     state: u64,
 }
 
@@ -186,17 +186,17 @@ impl Caller {
                 input: 50 + self.below(400),
                 output_max: 50 + self.below(400),
             };
-            let tokens = if self.has_parts {
-                parts.input.max(parts.output_max)
-            } else {
-                parts.input
+            let formula = ChargeFormula {
+                combine: self.combine.unwrap_or(Combine::Input),
+                ..ChargeFormula::CAUTIOUS
             };
+            let tokens = formula.tokens(&parts);
             let request = Request {
                 tenant: TenantId(self.load.tenant),
                 weight: self.load.weight,
                 tier: self.load.tier,
                 charge: Charge::ZERO.with(Metric::Tokens, tokens),
-                parts: self.has_parts.then_some(parts),
+                parts: self.combine.map(|_| parts),
                 deadline: None,
                 retry: false,
             };

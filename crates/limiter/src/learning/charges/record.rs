@@ -139,6 +139,11 @@ impl Record {
         self.input_squares = self.input_squares * EXACT_FADE + input * input;
     }
 
+    /// Another formula was believed while the sums over exact answers were made.
+    pub(super) const fn forget_exact(&mut self) {
+        (self.squares, self.by_input, self.input_squares) = (0.0, 0.0, 0.0);
+    }
+
     /// Takes in whether it charges more for a request than was counted right after it.
     pub(super) fn observe_single(&mut self, too_much: bool) {
         self.singles = self.singles * SINGLES_FADE + f64::from(u8::from(too_much));
