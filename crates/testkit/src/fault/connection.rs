@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio::{pin, select, try_join};
@@ -148,7 +148,16 @@ impl Connection {
         let mut behaviour = self.behaviour.clone();
         let open = behaviour.wait_for(|now| now.to_server != Lane::Hold).await;
         drop(open.map_err(io::Error::other)?);
-        TcpStream::connect(self.server).await
+        let socket = if self.server.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // Who is cut while this is on its way resets it as well: the server may have accepted it.
+        SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+        let stream = socket.connect(self.server).await?;
+        SockRef::from(&stream).set_linger(None)?;
+        Ok(stream)
     }
 
     /// Reads all that comes.
