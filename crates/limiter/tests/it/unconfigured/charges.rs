@@ -323,3 +323,40 @@ fn a_remembered_formula_that_is_wrong_is_given_up() {
     again.run(2, None);
     assert!(cell.is_found_by(formula(&again)), "{:?}", formula(&again));
 }
+
+#[test]
+fn what_others_agree_on_is_counted_by_until_it_is_seen_to_be_wrong() {
+    let cell = Cell::new(holds(60), Combine::Max, false);
+    let mut run = cell.run();
+    run.run(1, None);
+    assert!(cell.is_found_by(formula(&run)));
+    let agreed = ChargeFormula {
+        combine: Combine::Sum,
+        ..ChargeFormula::CAUTIOUS
+    };
+    let memory = Memory {
+        limits: Vec::new(),
+        charge: Some(agreed),
+    };
+    run.domain.agree(&memory, at(run.now));
+    assert_eq!(formula(&run), agreed, "whatever was seen before");
+    run.run(1, None);
+    assert!(cell.is_found_by(formula(&run)), "{:?}", formula(&run));
+}
+
+#[test]
+fn what_cannot_be_seen_yet_stays_as_it_was_agreed() {
+    let mut run = Cell::new(holds(60), Combine::Sum, false).run();
+    let agreed = ChargeFormula {
+        combine: Combine::Sum,
+        failures_free: true,
+        ..ChargeFormula::CAUTIOUS
+    };
+    let memory = Memory {
+        limits: Vec::new(),
+        charge: Some(agreed),
+    };
+    run.domain.agree(&memory, at(run.now));
+    run.run(1, Some(40));
+    assert_eq!(formula(&run), agreed, "nothing has failed");
+}
