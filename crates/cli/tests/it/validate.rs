@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::command::{Ended, Running, ended, paceline, run, word_after};
 
 /// The rights that docs/redis.md lists, and no more.
-const RIGHTS: &str = "~ratelimit:* &ratelimit:wake:* -@all +evalsha +eval +hmget +hget +hset +hdel \
+const RIGHTS: &str = "~ratelimit:* resetchannels &ratelimit:wake:* -@all +evalsha +eval +hmget +hget +hset +hdel \
     +hkeys +pexpire +publish +time +info +ping +subscribe +unsubscribe";
 
 /// Checks that a machine can fail that is busy with something else.

@@ -10,7 +10,7 @@ use crate::plain::{fields, until};
 use crate::talk::{PATIENCE, Talker, connect, settings};
 
 /// The rights that the documentation lists.
-pub(crate) const RIGHTS: &str = "~ratelimit:* &ratelimit:wake:* -@all +evalsha +eval +hmget +hget +hset +hdel \
+pub(crate) const RIGHTS: &str = "~ratelimit:* resetchannels &ratelimit:wake:* -@all +evalsha +eval +hmget +hget +hset +hdel \
     +hkeys +pexpire +publish +time +info +ping +subscribe +unsubscribe";
 
 fn keys(server: &RedisServer) -> Vec<String> {
