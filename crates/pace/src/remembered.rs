@@ -110,6 +110,11 @@ impl Remembered {
         self.limits.is_empty() && self.charge.is_none()
     }
 
+    /// Leaves the charge formula as it was known `before`.
+    pub(crate) fn keep_charge(&mut self, before: Option<&Self>) {
+        self.charge = before.and_then(|before| before.charge.clone());
+    }
+
     /// Whether this is news to who knows `other`. That a little more of a limit was seen to be let in
     /// is none.
     #[must_use]

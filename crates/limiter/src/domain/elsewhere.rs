@@ -1,7 +1,7 @@
 //! A domain whose limits are counted elsewhere, for several domains at once: what it says there, and
 //! what it makes of the answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use crate::charge::{Charge, Metric};
 use crate::elsewhere::{
     Admission, Bounds, Closing, Granted, Level, News, Offer, Step, Terms, Told,
 };
+use crate::formula::ChargeParts;
+use crate::learning::charges::Count;
 use crate::limits::{LimitState, Taken};
 use crate::queue::Load;
 use crate::request::{Event, Reservation, WaiterId};
@@ -21,6 +23,9 @@ use crate::time::{Timestamp, nanos};
 
 /// All of a quota, in parts per million.
 const WHOLE_PPM: u32 = 1_000_000;
+
+/// Answers that wait for the next word of what others have taken.
+const SHOWN_MAX: usize = 1_024;
 
 /// A place this many times further back than all offers cannot be among the next ones.
 const BEHIND: usize = 2;
@@ -34,6 +39,17 @@ struct Ended {
     taken: Taken,
 }
 
+/// An answer of which it is not known yet what others had taken when its count was made up.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// Of the limit that it is about.
+    pub(super) window: Duration,
+    pub(super) count: Count,
+    pub(super) parts: ChargeParts,
+    /// What was sent within this time of it may have overtaken it.
+    pub(super) spread: u64,
+}
+
 /// What a domain has to do with where its limits are counted.
 #[derive(Debug, Default)]
 pub(super) struct Elsewhere {
@@ -43,6 +59,7 @@ pub(super) struct Elsewhere {
     offered: Vec<(u64, Charge)>,
     ended: Vec<Ended>,
     steps: Vec<Step>,
+    shown: VecDeque<Shown>,
     /// The part of the quota that is for this domain; 0: not told.
     share_ppm: u32,
     /// When the first who waits may go, as was told.
@@ -118,6 +135,22 @@ impl Elsewhere {
         offered.map(|(_, charge)| *charge)
     }
 
+    /// Keeps an answer until it is known what others had taken.
+    pub(super) fn remember(&mut self, shown: Shown) {
+        if self.shown.len() == SHOWN_MAX {
+            self.shown.pop_front();
+        }
+        self.shown.push_back(shown);
+    }
+
+    /// The answers of which that is known now.
+    pub(super) fn shown_until(&mut self, now: u64) -> Vec<Shown> {
+        let is_known = |shown: &Shown| shown.count.sent_until.saturating_add(shown.spread) <= now;
+        let (known, open) = mem::take(&mut self.shown).into_iter().partition(is_known);
+        self.shown = open;
+        Vec::from(known)
+    }
+
     /// The number of a waiter, if it may have been let in elsewhere.
     pub(super) fn ticket(&self, number: u64) -> Option<u64> {
         self.offered_charge(number).map(|_| number)
@@ -134,6 +167,7 @@ impl Domain {
         }
         self.elsewhere.wake = None;
         self.elsewhere.steps.clear();
+        self.elsewhere.shown.clear();
         let part = match admission {
             Admission::Part { share_ppm } => share_ppm,
             Admission::Alone | Admission::Elsewhere => WHOLE_PPM,
@@ -306,6 +340,7 @@ impl Domain {
                 counted.note_others(u64::try_from(own).unwrap_or(u64::MAX), now);
             }
         }
+        self.learn_shown(now);
         self.compare_answers(now);
         if changed {
             self.limits_changed();

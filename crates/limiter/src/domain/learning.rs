@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Domain;
+use super::elsewhere::Shown;
 use crate::belief::{ChargeBelief, Memory};
 use crate::charge::{Charge, Metric};
 use crate::elsewhere::{Admission, News};
@@ -200,12 +201,49 @@ impl Domain {
         }
         self.charges.open(state.opened(answer.now));
         let tokens = open.charge.get(Metric::Tokens);
-        let count = self.count(answer, state, open.taken_at, tokens);
-        self.charges.observe(&count, parts)
+        let (count, spread) = self.count(answer, state, open.taken_at, tokens);
+        if self.elsewhere.decides_here() {
+            return self.charges.observe(&count, parts);
+        }
+        let shown = Shown {
+            window: state.limit.window,
+            count,
+            parts: *parts,
+            spread,
+        };
+        self.elsewhere.remember(shown);
+        false
     }
 
-    /// What the provider counted of tokens when it admitted the request that was sent at `sent`.
-    fn count(&self, answer: &Answer, state: &LimitState, sent: u64, tokens: u64) -> Count {
+    /// Learns from the answers of which it is known by now what others had taken.
+    pub(super) fn learn_shown(&mut self, now: u64) {
+        let mut changed = false;
+        for shown in self.elsewhere.shown_until(now) {
+            if !self.charges.is_current(&shown.count) {
+                continue;
+            }
+            let mut states = self.limits.states.iter();
+            let state = states.find(|state| {
+                state.limit.metric == Metric::Tokens && state.limit.window == shown.window
+            });
+            if let Some(state) = state {
+                let taken = state.taken_by_others(shown.count.sent_until, shown.spread);
+                let count = Count {
+                    shared: float(taken.0),
+                    shared_around: float(taken.1),
+                    ..shown.count
+                };
+                changed |= self.charges.observe(&count, &shown.parts);
+            }
+        }
+        if changed {
+            self.limits_changed();
+        }
+    }
+
+    /// What the provider counted of tokens when it admitted the request that was sent at `sent`, and by
+    /// how much the times may differ that requests take to get there.
+    fn count(&self, answer: &Answer, state: &LimitState, sent: u64, tokens: u64) -> (Count, u64) {
         let window = state.limit.window.as_secs_f64().max(1e-9);
         let pace = float(state.limit.amount) / window;
         // With the time that the provider worked taken off, what is left of the time to an answer
@@ -230,9 +268,7 @@ impl Domain {
         let sent_until = usual.map_or(sent, |usual| made_at.saturating_sub(usual / 2));
         let drains = state.learner.kind() == Some(Kind::Bucket);
         let around = self.flight.sent_around(Metric::Tokens, sent_until, spread);
-        // Others who share the limit overtake each other too.
-        let (shared, shared_around) = state.taken_by_others(sent_until, spread);
-        Count {
+        let count = Count {
             used: answer.used,
             grain: answer.grain,
             sent,
@@ -249,12 +285,14 @@ impl Domain {
                 0.0
             },
             around: if sent.abs_diff(sent_until) <= spread {
-                around.saturating_sub(tokens).saturating_add(shared_around)
+                around.saturating_sub(tokens)
             } else {
-                around.saturating_add(shared_around)
+                around
             },
-            shared: float(shared),
-        }
+            shared: 0.0,
+            shared_around: 0.0,
+        };
+        (count, spread)
     }
 
     /// What the provider charges for a request of this size, as far as that is known. The charge
@@ -458,6 +496,13 @@ impl Domain {
             self.charges = Charges::recalled(formula);
         }
         self.limits_changed();
+    }
+
+    /// Whether answers have shown the charge formula that is believed, so that others can count by it:
+    /// the dearest is believed as long as nothing speaks against it.
+    #[must_use]
+    pub fn charge_is_shown(&self) -> bool {
+        self.charges.is_shown()
     }
 
     /// Takes up what others believe who share the limits now: limits that are not known here, and the

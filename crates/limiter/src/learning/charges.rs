@@ -25,6 +25,9 @@ const CHEAPER: f64 = 6.0;
 /// And to remain so.
 const STILL_CHEAPER: f64 = 3.0;
 
+/// A formula is clear, and others are told of it, if every other one is so much less likely.
+const CLEAR: f64 = 5.0;
+
 /// How much likelier a remembered formula is taken to be from the start.
 const RECALLED: f64 = 6.0;
 
@@ -42,6 +45,9 @@ const PAIRS_MIN: u64 = 6;
 
 /// Answers before it is where hardly any can be compared: none is believed then that is cheap.
 const ANSWERS_MIN: u64 = 48;
+
+/// The same where others who share the limit make counts vague.
+const SHARED_ANSWERS_MIN: u64 = 96;
 
 /// Counts are compared whose errors are, squared, at most this many times the square of what one
 /// request is charged for each request between them. Where requests overtake each other by the
@@ -93,6 +99,8 @@ pub(crate) struct Count {
     /// All units that others who share the limit were ever let take before, by what they are charged
     /// here.
     pub(crate) shared: f64,
+    /// What they may have been let take before or after.
+    pub(crate) shared_around: f64,
 }
 
 /// What one answer tells, and how exactly.
@@ -210,6 +218,11 @@ impl Charges {
         self.anchor = self.anchor.filter(|anchor| anchor.sent_until >= opened);
     }
 
+    /// Whether it was counted in the present window.
+    pub(crate) const fn is_current(&self, count: &Count) -> bool {
+        count.sent >= self.opened
+    }
+
     /// Takes in the provider's count after a request of this size; `true` if another formula is
     /// believed now.
     pub(crate) fn observe(&mut self, count: &Count, parts: &ChargeParts) -> bool {
@@ -251,21 +264,26 @@ impl Charges {
         }
         let (surely, perhaps) = (self.ends.at(count.ends_from)?, self.ends.at(count.ends_to)?);
         let unsure = perhaps.size - surely.size;
-        let exact = count.around == 0 && unsure <= 0.0;
+        let exact = count.around == 0 && count.shared_around <= 0.0 && unsure <= 0.0;
         if !exact && !count.is_timed {
             // When it was made up cannot be told, and requests that are answered before those that
             // were sent with them are not like the others.
             return None;
         }
-        let blur = float(count.around) + count.blur;
+        let blur = float(count.around) + count.shared_around + count.blur;
         let grain = float(count.grain);
+        // Whole requests of others are on this side of the count or on the other.
+        let usual = self.sums.latest().charged[0] / float(self.sums.latest().requests.max(1));
+        let lumps = count.shared_around * usual;
         Some(Reading {
             count,
             sums,
             ends: Ends::between(&surely, &perhaps),
             own: charges(parts),
             exact,
-            noise: ROUNDING + (blur * blur + unsure * unsure + grain * grain) * EVENLY,
+            noise: ROUNDING
+                + lumps.max((blur * blur) * EVENLY)
+                + (unsure * unsure + grain * grain) * EVENLY,
         })
     }
 
@@ -312,7 +330,8 @@ impl Charges {
         }
         let lowest = before.into_iter().fold(f64::INFINITY, f64::min);
         let highest = before.into_iter().fold(f64::NEG_INFINITY, f64::max);
-        let alone = reading.count.around == 0 && reading.sums.requests == anchor.sums.requests + 1;
+        let nobody = reading.count.around == 0 && reading.count.shared_around <= 0.0;
+        let alone = nobody && reading.sums.requests == anchor.sums.requests + 1;
         // Below nothing nothing drains, and when that was is not known where several requests came.
         if reading.count.drains && lowest < reading.noise.sqrt() && !alone {
             self.start(reading);
@@ -321,7 +340,7 @@ impl Charges {
         let mut track = anchor.track;
         track.advance(&span);
         let mut noise = reading.noise;
-        let mut around = float(reading.count.around);
+        let mut around = float(reading.count.around) + reading.count.shared_around;
         if highest < 0.0 {
             // Everything had drained: the request itself is all there is.
             noise = ROUNDING + float(reading.count.grain).powi(2) * EVENLY;
@@ -455,7 +474,37 @@ impl Charges {
 
     /// Whether the formula has stood its test, or there is nothing to learn it from.
     pub(crate) fn is_settled(&self) -> bool {
-        self.pairs >= PAIRS_MIN || self.answers >= ANSWERS_MIN || self.sums.latest().requests == 0
+        let (told, answers_min) = if self.is_alone() {
+            (true, ANSWERS_MIN)
+        } else {
+            (self.is_clear(), SHARED_ANSWERS_MIN)
+        };
+        told && self.pairs >= PAIRS_MIN
+            || self.answers >= answers_min
+            || self.sums.latest().requests == 0
+    }
+
+    /// Whether counts have spoken for the formula that is believed, not only against none.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.index_of_believed().is_some_and(|index| index > 0) || self.is_clear()
+    }
+
+    /// Whether nobody else was ever let take of the limit, as far as that is told.
+    fn is_alone(&self) -> bool {
+        self.anchor.is_none_or(|anchor| anchor.shared <= 0.0)
+    }
+
+    /// Whether the formula that is believed is far likelier than every other one. What others take makes
+    /// counts vague, and once a window is used as a whole, many come at once and nothing more is seen.
+    fn is_clear(&self) -> bool {
+        let Some(believed) = self.index_of_believed() else {
+            return false;
+        };
+        let own = self.records[believed].cost;
+        let mut others = self.records.iter().enumerate();
+        others.all(|(index, record)| {
+            index == believed || !record.is_possible() || record.cost - own >= CLEAR
+        })
     }
 
     /// The formula that is believed.

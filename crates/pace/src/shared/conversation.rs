@@ -174,7 +174,11 @@ impl Conversation {
             return None;
         }
         self.lesson_at = Some(now);
-        let lesson = lesson_of(domain.memory(now));
+        let mut lesson = lesson_of(domain.memory(now));
+        if !domain.charge_is_shown() {
+            // Whoever hears of a formula counts by it, whatever it has seen itself.
+            lesson.keep_charge(self.lesson.as_ref());
+        }
         if lesson.is_empty()
             || self
                 .lesson
