@@ -1,4 +1,4 @@
-//! Counting and estimating tokens.
+//! Counting and estimating tokens, and what they cost.
 //!
 //! Three ways to know how many tokens a text is, from the cheapest to the dearest:
 //!
@@ -10,6 +10,9 @@
 //! - `count` and `count_chat` run the real tokeniser, where an exact count is worth the time, and
 //!   its tables the size: they come with the feature `exact`.
 //!
+//! `prices` turns what an answer was billed for into exact costs, by dated prices that come with
+//! the crate and that a user's file overrides; they come with the feature `prices`.
+//!
 //! This crate deliberately does not know what a request or an answer looks like on the wire, what
 //! a provider deducts at admission, which limits exist, or what time it is. It does no I/O.
 
@@ -18,6 +21,8 @@ mod estimate;
 mod exact;
 mod image;
 mod output_length;
+#[cfg(feature = "prices")]
+pub mod prices;
 mod profile;
 mod state;
 
