@@ -3,7 +3,9 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failure;
-use crate::{check, completions, config, count, demo, provider, serve, simulate, status, validate};
+use crate::{
+    check, completions, config, count, demo, prices, provider, serve, simulate, status, validate,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,6 +40,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Count(count::CountArgs),
+    #[command(subcommand)]
+    Prices(prices::PricesCommand),
     Provider(provider::ProviderArgs),
     Simulate(simulate::SimulateArgs),
     Completions(completions::CompletionsArgs),
@@ -53,6 +57,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Validate(args) => validate::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Count(args) => count::run(&args),
+        Command::Prices(command) => prices::run(&command),
         Command::Provider(args) => provider::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Completions(args) => completions::run(&args),

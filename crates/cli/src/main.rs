@@ -10,6 +10,7 @@ mod demo;
 mod exit;
 mod figures;
 mod load;
+mod prices;
 mod provider;
 mod runtime;
 mod serve;

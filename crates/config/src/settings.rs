@@ -11,6 +11,7 @@ use crate::domains::{self, RawDomain, RawLimits};
 use crate::estimator::RawEstimator;
 use crate::log::RawLog;
 use crate::preset::Preset;
+use crate::prices::RawPrices;
 use crate::queue::RawQueue;
 use crate::retry::RawRetry;
 use crate::server::RawServer;
@@ -18,7 +19,8 @@ use crate::store::RawStore;
 use crate::tenants::{self, RawTenant};
 use crate::upstream::RawUpstream;
 use crate::{
-    Admin, DomainRule, EstimatorKind, Log, Queue, Retry, Server, Store, Tenant, Tier, Upstream,
+    Admin, DomainRule, EstimatorKind, Log, Prices, Queue, Retry, Server, Store, Tenant, Tier,
+    Upstream,
 };
 
 /// Everything that can be set, checked and complete: nothing in here needs another look.
@@ -49,6 +51,8 @@ pub struct Settings {
     pub default_output_tokens: u64,
     /// Percent added by the generous estimator for calls that search or use tools.
     pub grounded_margin_percent: u32,
+    /// Where prices of one's own are, and what a price that is not known means.
+    pub prices: Prices,
     /// What is logged, and in which form.
     pub log: Log,
 }
@@ -90,6 +94,7 @@ pub(crate) struct RawSettings {
     domains: Vec<RawDomain>,
     store: RawStore,
     estimator: RawEstimator,
+    prices: RawPrices,
     log: RawLog,
 }
 
@@ -105,6 +110,7 @@ impl RawSettings {
         let tenants = tenants::check(self.tenants, checker);
         let (default_domain, domains) = domains::check(self.limits, self.domains, checker);
         let store = self.store.check(checker);
+        let prices = self.prices.check(&admin.state_dir, checker);
         let log = self.log.check(checker);
         Some(Settings {
             server,
@@ -119,6 +125,7 @@ impl RawSettings {
             estimator: self.estimator.kind,
             default_output_tokens: self.estimator.default_output_tokens,
             grounded_margin_percent: self.estimator.grounded_margin_percent,
+            prices,
             log,
         })
     }

@@ -7,7 +7,7 @@ use crate::node::join;
 use crate::shape::{Form, Shape};
 
 /// The sections in the order of the file: what is changed most comes first.
-pub(crate) const SECTIONS: [&str; 11] = [
+pub(crate) const SECTIONS: [&str; 12] = [
     "server",
     "upstream",
     "limits",
@@ -17,6 +17,7 @@ pub(crate) const SECTIONS: [&str; 11] = [
     "store",
     "retry",
     "estimator",
+    "prices",
     "admin",
     "log",
 ];

@@ -18,6 +18,10 @@ fn help_says_what_the_snapshots_say() {
         ("config-init", &["config", "init", "--help"]),
         ("config-schema", &["config", "schema", "--help"]),
         ("count", &["count", "--help"]),
+        ("prices", &["prices", "--help"]),
+        ("prices-list", &["prices", "list", "--help"]),
+        ("prices-check", &["prices", "check", "--help"]),
+        ("prices-update", &["prices", "update", "--help"]),
         ("provider", &["provider", "--help"]),
         ("simulate", &["simulate", "--help"]),
         ("completions", &["completions", "--help"]),
@@ -83,7 +87,8 @@ fn every_shell_gets_completions_of_every_subcommand() {
         let script = run(home.path(), &["completions", shell]);
         assert_eq!(script.code, Some(0));
         for subcommand in [
-            "serve", "demo", "status", "check", "validate", "count", "provider", "simulate",
+            "serve", "demo", "status", "check", "validate", "count", "prices", "provider",
+            "simulate",
         ] {
             assert!(script.out.contains(subcommand), "{shell}: {subcommand}");
         }

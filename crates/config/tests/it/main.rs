@@ -17,6 +17,8 @@ mod messages;
 #[cfg(test)]
 mod precedence;
 #[cfg(test)]
+mod prices;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod store;

@@ -36,16 +36,6 @@ pub enum ChangeKind {
     Replaced(Box<Price>),
 }
 
-impl Change {
-    /// Whether an older reading of the source takes the place of a newer one.
-    pub fn is_older(&self) -> bool {
-        match &self.kind {
-            ChangeKind::Added => false,
-            ChangeKind::Replaced(before) => self.after.as_of() < before.as_of(),
-        }
-    }
-}
-
 pub(super) fn merge(older: &PriceFile, newer: &PriceFile) -> Merged {
     let mut changes = Vec::new();
     for price in &newer.prices {

@@ -1,6 +1,6 @@
 //! Price files: what is refused and how it is said, and that nothing in them can do harm.
 
-use paceline_tokens::prices::{FILE_BYTES_MAX, PriceFile};
+use paceline_tokens::prices::{FILE_BYTES_MAX, Part, PriceFile};
 use proptest::prelude::*;
 
 use super::{entry, file};
@@ -257,5 +257,17 @@ proptest! {
         survive(&content);
         content.truncate(cut);
         survive(&content);
+    }
+}
+
+#[test]
+fn the_example_of_the_guide_is_sound_and_the_guide_names_every_key() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/prices.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let example = guide.split_once("```toml prices\n").unwrap().1;
+    let example = example.split_once("```").unwrap().0;
+    assert_eq!(file(example).prices().len(), 2);
+    for part in Part::ALL {
+        assert!(guide.contains(&format!("`{part}`")), "{part}");
     }
 }

@@ -14,12 +14,7 @@ fn told(merged: &Merged) -> Vec<String> {
             ChangeKind::Added => "added",
             ChangeKind::Replaced(_) => "replaced",
         };
-        let older = if change.is_older() {
-            " by an older one"
-        } else {
-            ""
-        };
-        format!("{} {kind}{older}", change.model)
+        format!("{} {kind}", change.model)
     });
     each.collect()
 }
@@ -63,16 +58,4 @@ fn a_price_for_several_models_loses_only_those_that_are_replaced() {
     assert_eq!(merged.file, expected);
     // What is written is sound: no model is in it twice.
     assert_eq!(file(&merged.file.to_toml()), merged.file);
-}
-
-#[test]
-fn an_older_reading_in_place_of_a_newer_one_is_told() {
-    let dated = |as_of: &str, rate: &str| {
-        let text = entry("a", "2026-01-01", rate);
-        of(&[text.replace("as_of = 2026-01-01", &format!("as_of = {as_of}"))])
-    };
-    let merged = dated("2026-05-01", "input = 1").merge(&dated("2026-04-30", "input = 2"));
-    assert_eq!(told(&merged), ["a replaced by an older one"]);
-    let merged = dated("2026-05-01", "input = 1").merge(&dated("2026-05-01", "input = 2"));
-    assert_eq!(told(&merged), ["a replaced"]);
 }

@@ -1,0 +1,101 @@
+//! Where prices come from: the built-in ones, and the user's file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use paceline_config::Settings;
+use paceline_tokens::prices::{Date, FILE_BYTES_MAX, PriceBook, PriceFile};
+
+use crate::exit::{self, Failure};
+use crate::figures::counted;
+use crate::load::{SettingsArgs, environment, explain};
+use crate::terminal::Terminal;
+
+/// What names the user's price file.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ConfiguredArgs {
+    /// Configuration file, whose prices.file is used
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PACELINE_CONFIG",
+        hide_env_values = true
+    )]
+    config: Option<PathBuf>,
+    /// Folder for state, where prices.toml is when prices.file is not set
+    #[arg(long, value_name = "FOLDER")]
+    state_dir: Option<String>,
+}
+
+impl ConfiguredArgs {
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+        let args = SettingsArgs {
+            config: self.config.clone(),
+            state_dir: self.state_dir.clone(),
+            ..SettingsArgs::default()
+        };
+        // A client's OPENAI_BASE_URL may lead to a gateway, which as an upstream would be a loop.
+        let mut environment = environment();
+        environment.retain(|name, _| !name.starts_with("OPENAI_"));
+        let loaded = args
+            .load(environment)
+            .or_else(|problems| explain(&problems))?;
+        Ok(loaded.settings)
+    }
+}
+
+/// The user's prices; `None` where there is no file and none is asked for.
+pub(super) fn own_file(settings: &Settings) -> Result<Option<PriceFile>, Failure> {
+    let prices = &settings.prices;
+    match read_bytes(&prices.file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !prices.file_is_named => Ok(None),
+        read => parse(&prices.file, read).map(Some),
+    }
+}
+
+/// Reads a price file, or prints everything that is wrong with it.
+pub(super) fn read(path: &Path) -> Result<PriceFile, Failure> {
+    parse(path, read_bytes(path))
+}
+
+/// The built-in prices with those of a file over them.
+pub(super) fn book_with(own: Option<&PriceFile>) -> PriceBook {
+    let book = PriceBook::built_in();
+    match own {
+        Some(own) => book.overlay(own.clone()),
+        None => book,
+    }
+}
+
+/// The day that it is, in UTC.
+pub(super) fn today() -> Date {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Date::of_unix_seconds(since.map_or(0, |since| since.as_secs()))
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    // One byte more shows that it is too large.
+    let most = FILE_BYTES_MAX as u64 + 1;
+    File::open(path)?.take(most).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+fn parse(path: &Path, read: io::Result<Vec<u8>>) -> Result<PriceFile, Failure> {
+    let shown = path.display().to_string();
+    let content = read.map_err(|error| {
+        Failure::new(exit::CONFIGURATION, format!("cannot read {shown}: {error}"))
+    })?;
+    match PriceFile::parse(&shown, &content) {
+        Ok(file) => Ok(file),
+        Err(problems) => {
+            Terminal::stderr().line(&problems.to_string())?;
+            let count = counted(problems.len() as u64, "problem");
+            let message = format!("the price file is invalid: {count}");
+            Err(Failure::new(exit::CONFIGURATION, message))
+        }
+    }
+}
