@@ -10,6 +10,9 @@ use crate::prices::money::{NANOS, parse_nanos};
 /// No rate is dearer, in dollars: what is would be a slip of units.
 const RATE_USD_MAX: u64 = 1_000_000;
 
+/// How many unknown keys are held against the known ones.
+const HINTS_MAX: usize = 200;
+
 /// What has been found wrong, and the lines of the text.
 pub(super) struct Faults {
     starts: Vec<usize>,
@@ -70,7 +73,12 @@ impl<'a, 'i> Section<'a, 'i> {
             if known.contains(&name) {
                 continue;
             }
-            let nearest = known
+            // Hints for thousands of keys would take long and help nobody.
+            let candidates = match faults.problems.len() {
+                0..HINTS_MAX => known,
+                _ => &[],
+            };
+            let nearest = candidates
                 .iter()
                 .map(|known| (strsim::damerau_levenshtein(clip(name), known), *known))
                 .min()

@@ -271,3 +271,14 @@ fn the_example_of_the_guide_is_sound_and_the_guide_names_every_key() {
         assert!(guide.contains(&format!("`{part}`")), "{part}");
     }
 }
+
+#[test]
+fn depth_and_breadth_beyond_reason_are_refused_in_time() {
+    let deep = format!("format = 1\nprice = {}", "[".repeat(20_000));
+    assert!(PriceFile::parse("x", deep.as_bytes()).is_err());
+    let nested = format!("format = 1\nprice = [{}", "{ tiers = ".repeat(20_000));
+    assert!(PriceFile::parse("x", nested.as_bytes()).is_err());
+    let keys: String = (0..3_000).map(|key| format!("key_{key} = 1\n")).collect();
+    let problems = PriceFile::parse("x", format!("format = 1\n{keys}").as_bytes()).unwrap_err();
+    assert_eq!(problems.len(), 3_000);
+}
