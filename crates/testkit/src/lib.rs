@@ -9,6 +9,7 @@ mod gateway;
 mod gateway_process;
 mod pacing;
 mod ports;
+mod postgres;
 pub mod process;
 mod raw;
 pub mod redis;
@@ -19,6 +20,7 @@ pub use caller::{Answer, Caller, chat};
 pub use gateway::TestGateway;
 pub use gateway_process::{GatewayCommand, GatewayProcess, ProcessGroup};
 pub use pacing::{PacingReport, PacingRun};
+pub use postgres::PostgresServer;
 pub use raw::{RawAnswer, raw_exchange};
 pub use shared_run::{
     Counting, Peak, Refused, SharedFault, SharedReport, SharedRun, Slice, Store, TenantShare, Use,

@@ -1,0 +1,42 @@
+//! Usage records: who spent what, when and on what, kept in SQLite or Postgres.
+//!
+//! An [`Entry`] for each call goes through a bounded queue into a [`Ledger`], in groups and each once,
+//! and is never lost once it is acknowledged. In the same transaction sums by minute, hour and day are
+//! kept up to date, from which [`Ledger::query`] answers in milliseconds what happened over months,
+//! and [`Ledger::spent`] what is left of a budget.
+//!
+//! This crate deliberately does not know where calls come from, what they were about, what prices
+//! are, or what time it is. It keeps no prompt, no answer and no key.
+
+mod entry;
+mod export;
+mod health;
+mod ledger;
+mod measures;
+mod page;
+mod period;
+mod prune;
+mod query;
+mod rollup;
+mod spend;
+mod store;
+mod table;
+mod usage;
+mod value;
+mod writer;
+
+pub use entry::{
+    COST_NANOUSD_MAX, COUNT_MAX, CallId, CallIdError, Entry, Outcome, TAGS_MAX, TEXT_BYTES_MAX,
+};
+pub use export::{Export, Format};
+pub use health::Health;
+pub use ledger::{Ledger, LedgerSettings, Location, OpenError, PromptSize, SessionReport};
+pub use measures::SLOT_ENDS_MS;
+pub use page::{Cursor, CursorError, PAGE_MAX, Page};
+pub use period::Period;
+pub use prune::{Pruned, Retention};
+pub use query::{Answer, Buckets, Dimension, Filter, Group, Order, Query, QueryError, ROWS_MAX};
+pub use spend::{Scope, Spender, SpenderKind, Spent};
+pub use store::{AddressError, StoreError};
+pub use usage::{Distribution, Estimates, Latency, Usage};
+pub use writer::{Lost, Writer, WriterSettings};

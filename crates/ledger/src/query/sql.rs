@@ -1,0 +1,250 @@
+//! Queries as SQL: one statement, whose parts read the levels that the plan names.
+
+use crate::measures;
+use crate::period::Period;
+use crate::query::plan::{Level, Segment};
+use crate::query::{Dimension, Filter, Order, Query};
+use crate::table::Merge;
+use crate::value::Statement;
+
+/// From which tables records come: with their tags where a tag matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Raw {
+    /// Records alone.
+    Records,
+    /// The records of a tag, found by the tag.
+    OfTag,
+    /// Records, once for each of their tags.
+    EachTag,
+}
+
+impl Raw {
+    fn of(query: &Query) -> Self {
+        match (&query.filter.tag, query.group_by.contains(&Dimension::Tag)) {
+            (Some(_), _) => Self::OfTag,
+            (None, true) => Self::EachTag,
+            (None, false) => Self::Records,
+        }
+    }
+
+    /// The tables. `CROSS JOIN` keeps SQLite to this order of nesting.
+    pub(crate) fn tables(self) -> &'static str {
+        match self {
+            Self::Records => "paceline_entry e",
+            Self::OfTag => "paceline_entry_tag g CROSS JOIN paceline_entry e",
+            Self::EachTag => "paceline_entry e CROSS JOIN paceline_entry_tag g",
+        }
+    }
+}
+
+/// The statement of a query over these segments, one row more than are wanted.
+pub(crate) fn statement(query: &Query, segments: &[Segment]) -> Statement {
+    let wanted = if query.with_latency {
+        measures::MEASURES
+    } else {
+        measures::TOTALS
+    };
+    let mut sql = Statement::new("SELECT ");
+    for index in 0..query.group_by.len() {
+        sql.push(&format!("k{index}, "));
+    }
+    match query.buckets {
+        Some(_) => sql.push("bucket"),
+        None => sql.push("0 AS bucket"),
+    };
+    for measure in &measures::ALL[..wanted] {
+        let (name, function) = (&measure.name, function(measure.merge));
+        sql.push(&format!(
+            ", CAST(coalesce({function}({name}), 0) AS BIGINT) AS total_{name}"
+        ));
+    }
+    sql.push(" FROM (");
+    for (index, segment) in segments.iter().enumerate() {
+        if index > 0 {
+            sql.push(" UNION ALL ");
+        }
+        push_segment(&mut sql, query, *segment, wanted);
+    }
+    sql.push(") parts");
+    push_groups(&mut sql, query);
+    sql
+}
+
+fn function(merge: Merge) -> &'static str {
+    match merge {
+        Merge::Max => "max",
+        _ => "sum",
+    }
+}
+
+fn push_groups(sql: &mut Statement, query: &Query) {
+    let mut keys: Vec<String> = query.buckets.iter().map(|_| "bucket".to_owned()).collect();
+    keys.extend((0..query.group_by.len()).map(|index| format!("k{index}")));
+    if !keys.is_empty() {
+        let keys = keys.join(", ");
+        let most = match query.order {
+            Order::Names => "",
+            Order::Cost => "sum(cost_nanousd) DESC, ",
+            Order::Tokens => "sum(input_tokens + output_tokens) DESC, ",
+            Order::Calls => "sum(calls) DESC, ",
+            Order::InputTokens => "sum(input_tokens) DESC, ",
+        };
+        sql.push(&format!(" GROUP BY {keys} ORDER BY {most}{keys}"));
+    }
+    sql.push(" LIMIT ").bind(query.rows_max() as u64 + 1);
+}
+
+fn push_segment(sql: &mut Statement, query: &Query, segment: Segment, wanted: usize) {
+    let is_raw = segment.level == Level::Records;
+    sql.push("SELECT ");
+    for (index, dimension) in query.group_by.iter().enumerate() {
+        let column = if is_raw {
+            raw_column(*dimension)
+        } else {
+            series_column(*dimension)
+        };
+        sql.push(&format!("{column} AS k{index}, "));
+    }
+    push_bucket(
+        sql,
+        query,
+        if is_raw {
+            "e.ended_at_ms"
+        } else {
+            "r.bucket_ms"
+        },
+    );
+    for measure in &measures::ALL[..wanted] {
+        let name = &measure.name;
+        match is_raw {
+            true => sql.push(&format!(", {} AS {name}", measure.of_row)),
+            false => sql.push(&format!(", r.{name} AS {name}")),
+        };
+    }
+    match segment.level {
+        Level::Records => {
+            let raw = Raw::of(query);
+            sql.push(" FROM ").push(raw.tables()).push(" WHERE ");
+            where_raw(sql, raw, &query.filter, segment.from_ms, segment.until_ms);
+        }
+        Level::Rollup(period) => {
+            sql.push(" FROM paceline_rollup r CROSS JOIN paceline_series s WHERE ");
+            where_rollup(sql, query, period, segment);
+        }
+    }
+}
+
+/// The start of the bucket in which a time lies. A day is added meanwhile, so that no division is
+/// of a negative number, which it may be near 1970 with an offset.
+fn push_bucket(sql: &mut Statement, query: &Query, column: &str) {
+    let Some(buckets) = query.buckets else {
+        sql.push("0 AS bucket");
+        return;
+    };
+    let length = buckets.period.length_ms();
+    let shift =
+        Period::Day.length_ms() + i64::from(buckets.offset_minutes) * Period::Minute.length_ms();
+    sql.push(&format!("(({column} + ")).bind(shift);
+    sql.push(") / ").bind(length);
+    sql.push(") * ").bind(length);
+    sql.push(" - ").bind(shift);
+    sql.push(" AS bucket");
+}
+
+fn raw_column(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Tenant => "e.tenant",
+        Dimension::Key => "coalesce(e.key_id, '')",
+        Dimension::Session => "coalesce(e.session, '')",
+        Dimension::Tag => "g.tag",
+        Dimension::Model => "e.model",
+        Dimension::Provider => "e.provider",
+        Dimension::Route => "e.route",
+        Dimension::Outcome => "e.outcome",
+    }
+}
+
+fn series_column(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Tenant => "s.tenant",
+        Dimension::Key => "s.key_id",
+        // The plan never reads sessions from roll-ups.
+        Dimension::Session => "''",
+        Dimension::Tag => "s.tag",
+        Dimension::Model => "s.model",
+        Dimension::Provider => "s.provider",
+        Dimension::Route => "s.route",
+        Dimension::Outcome => "s.outcome",
+    }
+}
+
+fn where_rollup(sql: &mut Statement, query: &Query, period: Period, segment: Segment) {
+    sql.push("r.period = ").bind(period.code());
+    sql.push(" AND r.bucket_ms >= ").bind(segment.from_ms);
+    sql.push(" AND r.bucket_ms < ").bind(segment.until_ms);
+    sql.push(" AND s.series = r.series AND s.tag ");
+    match (&query.filter.tag, query.group_by.contains(&Dimension::Tag)) {
+        (Some(tag), _) => sql.push("= ").bind(tag.as_str()),
+        (None, true) => sql.push("<> ''"),
+        (None, false) => sql.push("= ''"),
+    };
+    let filter = &query.filter;
+    for (column, value) in [
+        ("s.tenant", &filter.tenant),
+        ("s.key_id", &filter.key_id),
+        ("s.model", &filter.model),
+        ("s.provider", &filter.provider),
+        ("s.route", &filter.route),
+    ] {
+        push_equal(sql, column, value.as_deref());
+    }
+    if let Some(outcome) = filter.outcome {
+        sql.push(" AND s.outcome = ").bind(outcome.code());
+    }
+}
+
+/// Which records: those of a filter, in a stretch of time that replaces the filter's.
+pub(crate) fn where_raw(
+    sql: &mut Statement,
+    raw: Raw,
+    filter: &Filter,
+    from_ms: i64,
+    until_ms: i64,
+) {
+    let by_tag = raw == Raw::OfTag;
+    let time = if by_tag {
+        "g.ended_at_ms"
+    } else {
+        "e.ended_at_ms"
+    };
+    sql.push(&format!("{time} >= ")).bind(from_ms);
+    sql.push(&format!(" AND {time} < ")).bind(until_ms);
+    if raw != Raw::Records {
+        sql.push(" AND g.call_id = e.call_id");
+    }
+    if let (true, Some(tag)) = (by_tag, &filter.tag) {
+        sql.push(" AND g.tag = ").bind(tag.as_str());
+    }
+    for (column, value) in [
+        ("e.tenant", &filter.tenant),
+        ("e.session", &filter.session),
+        ("e.model", &filter.model),
+        ("e.provider", &filter.provider),
+        ("e.route", &filter.route),
+    ] {
+        push_equal(sql, column, value.as_deref());
+    }
+    match filter.key_id.as_deref() {
+        Some("") => drop(sql.push(" AND e.key_id IS NULL")),
+        key_id => push_equal(sql, "e.key_id", key_id),
+    }
+    if let Some(outcome) = filter.outcome {
+        sql.push(" AND e.outcome = ").bind(outcome.code());
+    }
+}
+
+fn push_equal(sql: &mut Statement, column: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        sql.push(&format!(" AND {column} = ")).bind(value);
+    }
+}

@@ -1,0 +1,79 @@
+//! The tables, and how they come to be of this version.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::PostgresSettings;
+use crate::store::{SCHEMA_VERSION, StoreError};
+
+/// Brings the tables from the version before to the version of its place, counted from 1.
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!(
+    "../../../migrations/postgres/0001_records.sql"
+)];
+
+/// The lock that whoever changes tables holds: `pclg` as a number.
+const LOCK: i64 = 0x7063_6c67;
+
+/// Settings of every connection. The role's own are left where they promise more.
+const SESSION: &str = "\
+SET application_name = 'paceline-ledger';
+SET statement_timeout = '30s';
+SET idle_in_transaction_session_timeout = '30s';
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') = 'off';";
+
+/// Makes a fresh connection ready, and the tables if they are not there.
+pub(super) async fn prepare(
+    client: &mut Client,
+    settings: &PostgresSettings,
+) -> Result<(), StoreError> {
+    let failed = |error: tokio_postgres::Error| settings.problem(&error);
+    client.batch_execute(SESSION).await.map_err(failed)?;
+    let mut found = version(client).await.map_err(failed)?;
+    if found < SCHEMA_VERSION {
+        found = migrate(client).await.map_err(failed)?;
+    }
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::Newer {
+            store: settings.name().to_owned(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    Ok(())
+}
+
+/// The version of the tables; 0: there are none.
+async fn version(
+    client: &impl tokio_postgres::GenericClient,
+) -> Result<i64, tokio_postgres::Error> {
+    let there = "SELECT to_regclass('paceline_meta') IS NOT NULL";
+    if !client.query_one(there, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(0);
+    }
+    let value = "SELECT value FROM paceline_meta WHERE name = 'schema_version'";
+    let row = client.query_opt(value, &[]).await?;
+    row.map_or(Ok(0), |row| row.try_get(0))
+}
+
+/// Changes the tables in one transaction, under the lock; others that wait for it find it done.
+async fn migrate(client: &mut Client) -> Result<i64, tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    let lock = "SELECT pg_advisory_xact_lock($1)";
+    transaction
+        .query_typed(lock, &[(&LOCK, Type::INT8)])
+        .await?;
+    let found = version(&transaction).await?;
+    for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.batch_execute(migration).await?;
+    }
+    let set = "INSERT INTO paceline_meta (name, value) VALUES ('schema_version', $1) \
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    if found < SCHEMA_VERSION {
+        transaction
+            .execute_typed(set, &[(&SCHEMA_VERSION, Type::INT8)])
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(found.max(SCHEMA_VERSION))
+}
