@@ -32,6 +32,8 @@ pub struct WriterSettings {
     pub batch_max: usize,
     /// How long a commit waits for company.
     pub gather: Duration,
+    /// How long a commit may take; then it is tried again, as after any failure.
+    pub commit_max: Duration,
     /// How long a failing store is asked again before records go to the file.
     pub spill_after: Duration,
     /// The longest pause before a store that is away is asked again.
@@ -44,6 +46,7 @@ impl Default for WriterSettings {
             queue_max: 65_536,
             batch_max: 1_000,
             gather: Duration::from_millis(5),
+            commit_max: Duration::from_secs(10),
             spill_after: Duration::from_secs(1),
             retry_max: Duration::from_secs(5),
         }
@@ -64,7 +67,8 @@ pub enum Lost {
     Refused,
 }
 
-/// Hands records to the ledger. Cheap to clone.
+/// Hands records to the ledger. Cheap to clone. It does not keep the ledger open: when that is closed,
+/// or its last handle dropped, nothing more is taken.
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: Arc<Queue>,

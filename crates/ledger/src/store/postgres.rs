@@ -32,8 +32,8 @@ use crate::value::{Row, Statement, Value};
 /// The longest that the server may take to accept a connection, TLS and migrations included.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The longest that a commit may take.
-const COMMIT: Duration = Duration::from_secs(10);
+/// The longest that a transaction may take; whoever commits records is less patient.
+const COMMIT: Duration = Duration::from_secs(30);
 
 /// The longest that a question may take.
 const ANSWER: Duration = Duration::from_secs(30);

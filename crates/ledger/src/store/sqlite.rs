@@ -236,7 +236,9 @@ fn prepare(writer: &Connection) -> rusqlite::Result<()> {
     writer.pragma_update(None, "synchronous", "FULL")?;
     // Only macOS knows a difference between written and really written.
     writer.pragma_update(None, "fullfsync", true)?;
-    writer.pragma_update(None, "cache_size", -65_536)
+    writer.pragma_update(None, "cache_size", -65_536)?;
+    // What a large transaction has made of the journal is given back.
+    writer.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
 }
 
 fn migrate(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {

@@ -140,8 +140,8 @@ impl Task {
         early: &mut usize,
         refused: &mut Vec<bool>,
     ) -> bool {
-        let store = self.store.clone();
-        let mut commit = store.commit(entries);
+        let (store, commit_max) = (self.store.clone(), self.settings.commit_max);
+        let mut commit = Box::pin(in_time(store.as_ref(), entries, commit_max));
         let result = loop {
             tokio::select! {
                 biased;
@@ -180,7 +180,7 @@ impl Task {
         self.report(error);
         refused.clear();
         for entry in entries {
-            let result = self.store.commit(std::slice::from_ref(entry)).await;
+            let result = self.commit_now(std::slice::from_ref(entry)).await;
             match result {
                 Ok(()) => refused.push(false),
                 Err(error) if error.is_transient() => {
@@ -263,7 +263,7 @@ impl Task {
         };
         let entries: Vec<Entry> = chunk.entries.iter().cloned().map(Entry::bounded).collect();
         let mut refused = Vec::new();
-        let taken = match self.store.commit(&entries).await {
+        let taken = match self.commit_now(&entries).await {
             Ok(()) => true,
             Err(error) if error.is_transient() => {
                 self.failed(&error);
@@ -299,7 +299,7 @@ impl Task {
     ) -> bool {
         self.report(error);
         for entry in entries {
-            match self.store.commit(std::slice::from_ref(entry)).await {
+            match self.commit_now(std::slice::from_ref(entry)).await {
                 Ok(()) => refused.push(false),
                 Err(error) if error.is_transient() => {
                     self.failed(&error);
@@ -309,6 +309,10 @@ impl Task {
             }
         }
         true
+    }
+
+    async fn commit_now(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        in_time(self.store.as_ref(), entries, self.settings.commit_max).await
     }
 
     fn committed(&self, count: usize) {
@@ -362,3 +366,18 @@ impl Task {
         }
     }
 }
+
+/// Commits; one that takes too long has failed. It may happen all the same, which does no harm: the
+/// same records are passed over when they come again.
+async fn in_time(store: &dyn Store, entries: &[Entry], max: Duration) -> Result<(), StoreError> {
+    let commit = tokio::time::timeout(max, store.commit(entries));
+    commit.await.unwrap_or_else(|_| {
+        Err(StoreError::Away {
+            store: "the ledger's store".to_owned(),
+            reason: format!("a commit took longer than {} ms", max.as_millis()),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

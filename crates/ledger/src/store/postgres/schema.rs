@@ -47,7 +47,9 @@ pub(super) async fn prepare(
 async fn version(
     client: &impl tokio_postgres::GenericClient,
 ) -> Result<i64, tokio_postgres::Error> {
-    let there = "SELECT to_regclass('paceline_meta') IS NOT NULL";
+    // Not `to_regclass`: it may remember from before a lock was waited for that there is none.
+    let there = "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE \
+                 tablename = 'paceline_meta' AND schemaname = ANY (current_schemas(false)))";
     if !client.query_one(there, &[]).await?.try_get::<_, bool>(0)? {
         return Ok(0);
     }
