@@ -229,6 +229,9 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Room to sort in: grouping many sums would go to temporary files otherwise.
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }
 
@@ -236,7 +239,6 @@ fn prepare(writer: &Connection) -> rusqlite::Result<()> {
     writer.pragma_update(None, "synchronous", "FULL")?;
     // Only macOS knows a difference between written and really written.
     writer.pragma_update(None, "fullfsync", true)?;
-    writer.pragma_update(None, "cache_size", -65_536)?;
     // What a large transaction has made of the journal is given back.
     writer.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
 }
