@@ -11,6 +11,7 @@
 
 mod actor;
 mod beliefs;
+pub mod budgets;
 mod fairness;
 mod limits;
 mod presence;

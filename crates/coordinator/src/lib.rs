@@ -7,6 +7,7 @@
 //!
 //! It knows of no database and no network.
 
+pub mod budgets;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod count;

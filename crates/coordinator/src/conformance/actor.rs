@@ -11,7 +11,7 @@ use crate::message::{
 use crate::store::Coordinator;
 
 /// A number that nobody else draws.
-fn drawn() -> u64 {
+pub(super) fn drawn() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     RandomState::new().hash_one(NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -5,5 +5,6 @@
     reason = "a test ends at the first thing that is not as it should be"
 )]
 
+mod budgets;
 mod crowd;
 mod in_process;

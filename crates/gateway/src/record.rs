@@ -1,0 +1,342 @@
+//! The usage record of each call: what it was, what it took, what it cost.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use paceline_config::{Secret, Settings};
+use paceline_ledger::{
+    CallId, Entry, Ledger, LedgerSettings, Location, OpenError, Outcome, Retention, Writer,
+    WriterSettings,
+};
+use paceline_provider::{Pacing, Usage};
+use paceline_tokens::prices::{
+    BilledUsage, Date, Price, PriceBook, PriceFile, ServiceTier, provider_of_host,
+};
+use parking_lot::RwLock;
+
+use crate::exchange::{Ending, Exchange, milliseconds};
+use crate::labels;
+
+/// The file of the ledger in the state folder.
+const FILE_NAME: &str = "ledger.db";
+
+/// Whose API it is where that cannot be told from the address.
+const PROVIDER_UNKNOWN: &str = "custom";
+
+/// Characters of output per token, for answers that were cut before they told their usage.
+const CHARACTERS_PER_TOKEN: u64 = 4;
+
+/// Why the ledger or the prices cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The ledger cannot be opened.
+    #[error("the ledger cannot be used: {0}; ledger.enabled = false does without it")]
+    Ledger(#[from] OpenError),
+    /// The file of prices cannot be used.
+    #[error("{0}")]
+    Prices(String),
+}
+
+/// Keeps a record of each call, and knows what calls cost.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    ledger: Option<(Ledger, Writer)>,
+    prices: RwLock<Prices>,
+    /// Tells the records of different processes apart.
+    instance: u32,
+    count: AtomicU32,
+}
+
+/// Prices, and whose hold.
+#[derive(Debug)]
+struct Prices {
+    book: Arc<PriceBook>,
+    provider: Arc<str>,
+}
+
+impl Prices {
+    fn read(settings: &Settings) -> Result<Self, String> {
+        let own = &settings.prices;
+        let book = match read_price_file(own)? {
+            Some(file) => PriceBook::built_in().overlay(file),
+            None => PriceBook::built_in(),
+        };
+        let host = settings.upstream.base_url.host_str();
+        let by_address = host.and_then(provider_of_host).unwrap_or(PROVIDER_UNKNOWN);
+        let provider = own.provider.as_deref().unwrap_or(by_address);
+        Ok(Self {
+            book: Arc::new(book),
+            provider: Arc::from(provider),
+        })
+    }
+}
+
+fn read_price_file(own: &paceline_config::Prices) -> Result<Option<PriceFile>, String> {
+    let shown = own.file.display().to_string();
+    match std::fs::read(&own.file) {
+        Ok(bytes) => PriceFile::parse(&shown, &bytes)
+            .map(Some)
+            .map_err(|problems| format!("the prices cannot be used: {problems}")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !own.file_is_named => Ok(None),
+        Err(error) => Err(format!("prices.file cannot be read: {shown}: {error}")),
+    }
+}
+
+/// What a call cost, by which price.
+#[derive(Debug, Default)]
+struct Priced {
+    version: Option<String>,
+    cost_nanousd: Option<u64>,
+}
+
+impl Recorder {
+    /// Reads the prices, and opens the ledger if there is to be one. It needs a runtime.
+    pub(crate) async fn open(settings: &Settings) -> Result<Self, RecordError> {
+        let prices = Prices::read(settings).map_err(RecordError::Prices)?;
+        let ledger = open_ledger(settings).await?;
+        Ok(Self {
+            ledger: ledger.map(|ledger| {
+                let writer = ledger.writer();
+                (ledger, writer)
+            }),
+            prices: RwLock::new(prices),
+            instance: getrandom::u32().unwrap_or_else(|_| std::process::id()),
+            count: AtomicU32::new(0),
+        })
+    }
+
+    /// The ledger, if there is one.
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref().map(|(ledger, _)| ledger)
+    }
+
+    /// Reads the prices again.
+    pub(crate) fn reload(&self, settings: &Settings) -> Result<(), String> {
+        *self.prices.write() = Prices::read(settings)?;
+        Ok(())
+    }
+
+    /// The prices in force, and whose hold at the upstream.
+    pub(crate) fn prices(&self) -> (Arc<PriceBook>, Arc<str>) {
+        let prices = self.prices.read();
+        (Arc::clone(&prices.book), Arc::clone(&prices.provider))
+    }
+
+    /// Keeps the record of a call that is over.
+    pub(crate) fn record(&self, exchange: &Exchange, ending: Ending, now: SystemTime) {
+        if exchange.endpoint.pacing == Pacing::None {
+            return;
+        }
+        let Some((_, writer)) = &self.ledger else {
+            return;
+        };
+        // What is lost is counted, and shown with the ledger's health.
+        drop(writer.record(self.entry(exchange, ending, now)));
+    }
+
+    fn entry(&self, exchange: &Exchange, ending: Ending, now: SystemTime) -> Entry {
+        let now_ms = unix_ms(now);
+        let caller = &exchange.caller;
+        let (book, provider) = self.prices();
+        let usage = usage_of(exchange, ending);
+        let billed = billed(exchange, &usage);
+        let day = Date::of_unix_seconds(now_ms.unsigned_abs() / 1_000);
+        let asked = exchange.model.as_deref().unwrap_or_default();
+        let answered = exchange.model_answered.as_deref();
+        let price = answered
+            .and_then(|model| book.price_at(&provider, model, day))
+            .or_else(|| book.price_at(&provider, asked, day));
+        let priced = cost(price, &billed, was_billed(exchange, ending));
+        let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
+        Entry {
+            session: text(&caller.session),
+            tags: caller.tags.as_deref().map(split_tags).unwrap_or_default(),
+            route: labels::endpoint(exchange.endpoint.kind).to_owned(),
+            provider: provider.to_string(),
+            model: asked.to_owned(),
+            model_answered: answered.map(str::to_owned),
+            service_tier: exchange.service_tier.clone(),
+            priority: Some(caller.tier.name().to_owned()),
+            input_tokens: usage.input_tokens,
+            cached_tokens: usage.cached_input_tokens,
+            cache_write_tokens: usage.cache_write_tokens,
+            output_tokens: usage.output_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+            audio_in_tokens: usage.audio_input_tokens,
+            audio_out_tokens: usage.audio_output_tokens,
+            image_in_tokens: usage.image_input_tokens,
+            image_out_tokens: usage.image_output_tokens,
+            images: billed.images,
+            audio_ms: usage.audio_ms,
+            price_version: priced.version,
+            cost_nanousd: priced.cost_nanousd,
+            estimate_tokens: exchange.estimated_input_tokens,
+            charge_tokens: exchange.estimated_tokens,
+            wait_ms: milliseconds(exchange.waited),
+            attempts: u64::from(exchange.attempts),
+            first_byte_ms: exchange.first_byte().map(milliseconds),
+            duration_ms: milliseconds(exchange.elapsed()),
+            outcome: outcome(ending),
+            status: exchange.status,
+            error_code: exchange.error_code.as_deref().map(str::to_owned),
+            binding_limit: exchange.limited_by.map(|binding| binding.to_string()),
+            pool: text(&exchange.pool),
+            instance: format!("{:08x}", self.instance),
+            ..Entry::new(self.call_id(now_ms), now_ms, &*caller.tenant)
+        }
+    }
+
+    /// Unique over all instances, and increasing with time.
+    fn call_id(&self, now_ms: i64) -> CallId {
+        let time = u128::from(now_ms.unsigned_abs()) << 80;
+        let random = u128::from(getrandom::u32().unwrap_or(0) & 0xffff) << 64;
+        let count = u128::from(self.count.fetch_add(1, Ordering::Relaxed));
+        CallId(time | random | u128::from(self.instance) << 32 | count)
+    }
+}
+
+async fn open_ledger(settings: &Settings) -> Result<Option<Ledger>, OpenError> {
+    if !settings.ledger.enabled {
+        return Ok(None);
+    }
+    let folder = &settings.admin.state_dir;
+    let made = std::fs::create_dir_all(folder);
+    made.map_err(|source| OpenError::Spill {
+        folder: folder.clone(),
+        source,
+    })?;
+    let database = settings.ledger.database.as_ref().map(Secret::expose);
+    let location = match database {
+        Some(address) => Location::Postgres(address.to_owned()),
+        None => Location::Sqlite(folder.join(FILE_NAME)),
+    };
+    let kept = LedgerSettings {
+        writer: WriterSettings::default(),
+        spill_folder: Some(folder.clone()),
+        must_be_there: false,
+    };
+    Ledger::open_with(location, kept).await.map(Some)
+}
+
+/// How long the ledger keeps what.
+pub(crate) fn retention(settings: &Settings) -> Retention {
+    let ledger = &settings.ledger;
+    Retention {
+        records_days: ledger.records_days,
+        minutes_days: ledger.minutes_days,
+        hours_days: ledger.hours_days,
+        days_days: ledger.days_days,
+        sessions_days: ledger.sessions_days,
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn unix_ms(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What the call used. Where an answer was cut off before it told, the provider has read the input and
+/// written what was seen: that is what it will bill, as far as anyone knows.
+fn usage_of(exchange: &Exchange, ending: Ending) -> Usage {
+    if let Some(usage) = exchange.usage {
+        return usage;
+    }
+    if !was_cut(exchange, ending) {
+        return Usage::default();
+    }
+    let output_tokens = exchange.output_characters.div_ceil(CHARACTERS_PER_TOKEN);
+    Usage {
+        input_tokens: exchange.estimated_input_tokens,
+        output_tokens,
+        total_tokens: exchange
+            .estimated_input_tokens
+            .saturating_add(output_tokens),
+        ..Usage::default()
+    }
+}
+
+/// Whether an answer had begun and did not come to its end.
+fn was_cut(exchange: &Exchange, ending: Ending) -> bool {
+    let began = (200..400).contains(&exchange.status) && exchange.first_byte().is_some();
+    began && matches!(ending, Ending::UpstreamFailed | Ending::CallerGone)
+}
+
+/// Whether the provider takes anything for it: refusals and errors are free everywhere.
+fn was_billed(exchange: &Exchange, ending: Ending) -> bool {
+    exchange.usage.is_some() || ending == Ending::Ok || was_cut(exchange, ending)
+}
+
+fn billed(exchange: &Exchange, usage: &Usage) -> BilledUsage {
+    BilledUsage {
+        input_tokens: usage.input_tokens,
+        cached_tokens: usage.cached_input_tokens,
+        cache_write_tokens: usage.cache_write_tokens,
+        output_tokens: usage.output_tokens,
+        audio_input_tokens: usage.audio_input_tokens,
+        audio_output_tokens: usage.audio_output_tokens,
+        image_input_tokens: usage.image_input_tokens,
+        image_output_tokens: usage.image_output_tokens,
+        images: made_images(exchange),
+        audio_ms: usage.audio_ms,
+        requests: 1,
+        tier: service_tier(exchange.service_tier.as_deref()),
+        ..BilledUsage::default()
+    }
+}
+
+/// Images that were asked for, where an answer came.
+fn made_images(exchange: &Exchange) -> u64 {
+    let answered = exchange.first_byte().is_some() && exchange.status < 400;
+    if answered && exchange.endpoint.pacing == Pacing::Images {
+        exchange.images
+    } else {
+        0
+    }
+}
+
+fn cost(price: Option<&Price>, billed: &BilledUsage, was_billed: bool) -> Priced {
+    if !was_billed {
+        return Priced {
+            version: None,
+            cost_nanousd: Some(0),
+        };
+    }
+    let Some(price) = price else {
+        return Priced::default();
+    };
+    Priced {
+        version: Some(price.version().to_string()),
+        cost_nanousd: price.cost(billed).ok().map(|cost| cost.nanousd),
+    }
+}
+
+/// The tier whose prices hold: that of the answer, as the provider names it.
+pub(crate) fn service_tier(name: Option<&str>) -> ServiceTier {
+    match name {
+        Some("flex") => ServiceTier::Flex,
+        Some("priority") => ServiceTier::Priority,
+        Some("batch") => ServiceTier::Batch,
+        _ => ServiceTier::Standard,
+    }
+}
+
+fn outcome(ending: Ending) -> Outcome {
+    match ending {
+        Ending::Ok => Outcome::Ok,
+        Ending::ProviderError => Outcome::ProviderError,
+        Ending::Refused => Outcome::Refused,
+        Ending::UpstreamFailed => Outcome::UpstreamFailed,
+        Ending::CallerGone => Outcome::CallerGone,
+    }
+}
+
+/// Tags stand between commas.
+pub(crate) fn split_tags(tags: &str) -> Vec<String> {
+    let tags = tags.split(',').map(str::trim);
+    tags.filter(|tag| !tag.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
