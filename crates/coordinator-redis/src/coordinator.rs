@@ -5,6 +5,7 @@ use std::fmt;
 use paceline_coordinator::{Answer, Ask, Coordinator, InstanceId, Later, StoreError, Wakes};
 use redis::Value;
 
+use crate::budgets::RedisBudgets;
 use crate::link::{Failure, Link};
 use crate::plain::PlainKeys;
 use crate::script::{Call, Exchange, FORMAT};
@@ -58,15 +59,14 @@ impl RedisCoordinator {
         format!("{}{{{domain}}}:v{FORMAT}", self.prefix)
     }
 
+    /// Budgets in the same place, over the same connection.
+    #[must_use]
+    pub fn budgets(&self) -> RedisBudgets {
+        RedisBudgets::new(&self.name, &self.prefix, self.link.clone())
+    }
+
     fn error(&self, failure: Failure) -> StoreError {
-        let store = self.name.clone();
-        match failure {
-            Failure::Away(reason) => StoreError::Away { store, reason },
-            Failure::Refused(reason) => StoreError::Refused {
-                store,
-                reason: with_remedy(reason),
-            },
-        }
+        error(&self.name, failure)
     }
 
     async fn ask(&self, domain: &str, ask: &Ask) -> Result<Answer, StoreError> {
@@ -110,6 +110,18 @@ impl Coordinator for RedisCoordinator {
             let told = told.map_err(|reason| self.error(Failure::Away(reason)))?;
             Ok(Box::new(told) as Box<dyn Wakes>)
         })
+    }
+}
+
+/// A failure, as those see it who use the store.
+pub(crate) fn error(store: &str, failure: Failure) -> StoreError {
+    let store = store.to_owned();
+    match failure {
+        Failure::Away(reason) => StoreError::Away { store, reason },
+        Failure::Refused(reason) => StoreError::Refused {
+            store,
+            reason: with_remedy(reason),
+        },
     }
 }
 
