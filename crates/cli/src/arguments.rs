@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failure;
 use crate::{
-    check, completions, config, count, demo, prices, provider, serve, simulate, status, validate,
+    check, completions, config, count, demo, keys, prices, provider, serve, simulate, status, validate,
 };
 
 const EXAMPLES: &str = "\
@@ -39,6 +39,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     Count(count::CountArgs),
     #[command(subcommand)]
     Prices(prices::PricesCommand),
@@ -56,6 +58,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Config(command) => config::run(&command),
+        Command::Keys(command) => keys::run(&command),
         Command::Count(args) => count::run(&args),
         Command::Prices(command) => prices::run(&command),
         Command::Provider(args) => provider::run(&args),

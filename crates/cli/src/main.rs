@@ -9,6 +9,7 @@ mod count;
 mod demo;
 mod exit;
 mod figures;
+mod keys;
 mod load;
 mod prices;
 mod provider;

@@ -17,6 +17,11 @@ fn help_says_what_the_snapshots_say() {
         ("config", &["config", "--help"]),
         ("config-init", &["config", "init", "--help"]),
         ("config-schema", &["config", "schema", "--help"]),
+        ("keys", &["keys", "--help"]),
+        ("keys-create", &["keys", "create", "--help"]),
+        ("keys-list", &["keys", "list", "--help"]),
+        ("keys-rotate", &["keys", "rotate", "--help"]),
+        ("keys-revoke", &["keys", "revoke", "--help"]),
         ("count", &["count", "--help"]),
         ("prices", &["prices", "--help"]),
         ("prices-list", &["prices", "list", "--help"]),
@@ -87,7 +92,7 @@ fn every_shell_gets_completions_of_every_subcommand() {
         let script = run(home.path(), &["completions", shell]);
         assert_eq!(script.code, Some(0));
         for subcommand in [
-            "serve", "demo", "status", "check", "validate", "count", "prices", "provider",
+            "serve", "demo", "status", "check", "validate", "keys", "count", "prices", "provider",
             "simulate",
         ] {
             assert!(script.out.contains(subcommand), "{shell}: {subcommand}");

@@ -8,6 +8,7 @@ mod config;
 mod count;
 mod demo;
 mod help;
+mod keys;
 mod prices;
 mod processes;
 mod provider;
