@@ -525,13 +525,7 @@ impl Desk {
         loop {
             let back = self.back.notified();
             let told = if was_elsewhere {
-                let _turn = self.telling.lock().await;
-                self.count_told(ended, true);
-                let told = self.tell_once(ended, true).await;
-                if told.is_err() {
-                    self.count_told(ended, false);
-                }
-                told
+                self.tell_elsewhere(ended).await
             } else {
                 self.tell_once(ended, false).await
             };
@@ -540,6 +534,23 @@ impl Desk {
             }
             let _ = timeout(TELL_AGAIN, back).await;
         }
+    }
+
+    /// Telling what went without the store gives the rest of the shares back, from before it is said. So it
+    /// is looked first whether the store is there: calls that go meanwhile need the shares.
+    async fn tell_elsewhere(&self, ended: &Ended) -> Result<(), StoreError> {
+        let _turn = self.telling.lock().await;
+        let holds = ended.holds.iter();
+        let (keys, budgets): (Vec<String>, Vec<Budget>) = holds
+            .map(|hold| (hold.key.clone(), hold.budget.clone()))
+            .unzip();
+        self.say(&budgets, &keys, Request::Look, false).await?;
+        self.count_told(ended, true);
+        let told = self.tell_once(ended, true).await;
+        if told.is_err() {
+            self.count_told(ended, false);
+        }
+        told
     }
 
     fn count_told(&self, ended: &Ended, is_told: bool) {
