@@ -4,7 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failure;
 use crate::{
-    check, completions, config, count, demo, keys, prices, provider, serve, simulate, status, validate,
+    check, completions, config, count, demo, keys, prices, provider, serve, simulate, status,
+    validate,
 };
 
 const EXAMPLES: &str = "\

@@ -43,6 +43,14 @@ pub(crate) struct SettingsArgs {
         help = "Redis or Valkey by which several gateways share one quota, as in redis://10.0.0.5:6379"
     )]
     pub(crate) redis: Option<Secret>,
+    // Not a doc comment, in which the address would have to be marked up.
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = secret,
+        help = "Postgres database of the ledger, as in postgres://paceline@10.0.0.6/paceline [default: a file in the state folder]"
+    )]
+    pub(crate) database: Option<Secret>,
     /// Bundle of settings for a purpose: production or development
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
@@ -92,6 +100,7 @@ impl SettingsArgs {
             listen: self.listen.clone(),
             upstream: self.upstream.clone(),
             redis: self.redis.clone(),
+            database: self.database.clone(),
             preset: self.preset.clone(),
             log_level: self.log_level.clone(),
             state_dir: self.state_dir.clone(),

@@ -34,6 +34,7 @@ mod domains;
 mod environment;
 mod estimator;
 mod leaf;
+mod ledger;
 mod load;
 mod log;
 mod nearest;
@@ -65,6 +66,7 @@ pub use domains::{
     ChargeRule, DomainRule, LimitRule, Metric, SettleRule, WhenStoreIsAway, WindowKind,
 };
 pub use estimator::EstimatorKind;
+pub use ledger::Ledger;
 pub use log::{Log, LogFormat};
 pub use origin::Origin;
 pub use pattern::Pattern;

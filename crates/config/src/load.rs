@@ -17,7 +17,7 @@ use crate::shape::Shape;
 use crate::upstream::API_KEY;
 use crate::verify::Verifier;
 use crate::{Loaded, Origin, Overrides, Problems, Secret, Settings, SourceFile, Sources};
-use crate::{document, environment, store};
+use crate::{document, environment, ledger, store};
 
 impl Settings {
     /// Makes settings from all sources.
@@ -198,6 +198,7 @@ fn from_value(value: Value, origin: &Origin) -> Node {
 fn options(overrides: &Overrides, shape: &Shape, report: &mut Report) -> Node {
     let mut tree = Node::table(Origin::Default);
     let redis = overrides.redis.as_ref().map(Secret::expose);
+    let database = overrides.database.as_ref().map(Secret::expose);
     for (option, path, text) in [
         ("--listen", "server.listen", overrides.listen.as_deref()),
         (
@@ -206,6 +207,7 @@ fn options(overrides: &Overrides, shape: &Shape, report: &mut Report) -> Node {
             overrides.upstream.as_deref(),
         ),
         ("--redis", store::URL, redis),
+        ("--database", ledger::DATABASE, database),
         ("--preset", "preset", overrides.preset.as_deref()),
         ("--log-level", "log.level", overrides.log_level.as_deref()),
         (

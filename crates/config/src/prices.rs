@@ -22,6 +22,8 @@ pub struct Prices {
     pub file_is_named: bool,
     /// What a call without a known price means to a budget in dollars.
     pub unknown: UnknownPrice,
+    /// Whose prices hold at the upstream, as price files name it; `None`: by its address.
+    pub provider: Option<String>,
 }
 
 /// What a call without a known price means to a budget in dollars.
@@ -44,6 +46,11 @@ pub(crate) struct RawPrices {
     file: Option<PathBuf>,
     /// What a call without a known price means to a budget in dollars.
     unknown: UnknownPrice,
+    /// Whose prices hold at the upstream, as price files name it. Left out: by the upstream's address,
+    /// and at an address that is nobody's calls have no known price.
+    #[schemars(length(min = 1, max = 64))]
+    #[schemars(extend("examples" = ["openai"]))]
+    provider: Option<String>,
 }
 
 impl Default for RawPrices {
@@ -51,6 +58,7 @@ impl Default for RawPrices {
         Self {
             file: None,
             unknown: UnknownPrice::Refuse,
+            provider: None,
         }
     }
 }
@@ -67,6 +75,7 @@ impl RawPrices {
             file_is_named: named.is_some(),
             file: named.unwrap_or_else(|| state_dir.join(FILE_NAME)),
             unknown: self.unknown,
+            provider: self.provider,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::admin::RawAdmin;
 use crate::checker::Checker;
 use crate::domains::{self, RawDomain, RawLimits};
 use crate::estimator::RawEstimator;
+use crate::ledger::RawLedger;
 use crate::log::RawLog;
 use crate::preset::Preset;
 use crate::prices::RawPrices;
@@ -19,8 +20,8 @@ use crate::store::RawStore;
 use crate::tenants::{self, RawTenant};
 use crate::upstream::RawUpstream;
 use crate::{
-    Admin, DomainRule, EstimatorKind, Log, Prices, Queue, Retry, Server, Store, Tenant, Tier,
-    Upstream,
+    Admin, DomainRule, EstimatorKind, Ledger, Log, Prices, Queue, Retry, Server, Store, Tenant,
+    Tier, Upstream,
 };
 
 /// Everything that can be set, checked and complete: nothing in here needs another look.
@@ -53,6 +54,8 @@ pub struct Settings {
     pub grounded_margin_percent: u32,
     /// Where prices of one's own are, and what a price that is not known means.
     pub prices: Prices,
+    /// Where usage records are kept, and for how long.
+    pub ledger: Ledger,
     /// What is logged, and in which form.
     pub log: Log,
 }
@@ -95,6 +98,7 @@ pub(crate) struct RawSettings {
     store: RawStore,
     estimator: RawEstimator,
     prices: RawPrices,
+    ledger: RawLedger,
     log: RawLog,
 }
 
@@ -111,6 +115,7 @@ impl RawSettings {
         let (default_domain, domains) = domains::check(self.limits, self.domains, checker);
         let store = self.store.check(checker);
         let prices = self.prices.check(&admin.state_dir, checker);
+        let ledger = self.ledger.check(checker);
         let log = self.log.check(checker);
         Some(Settings {
             server,
@@ -126,6 +131,7 @@ impl RawSettings {
             default_output_tokens: self.estimator.default_output_tokens,
             grounded_margin_percent: self.estimator.grounded_margin_percent,
             prices,
+            ledger,
             log,
         })
     }

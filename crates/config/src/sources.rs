@@ -42,6 +42,8 @@ pub struct Overrides {
     pub upstream: Option<String>,
     /// `--redis URL`.
     pub redis: Option<Secret>,
+    /// `--database URL`.
+    pub database: Option<Secret>,
     /// `--preset NAME`.
     pub preset: Option<String>,
     /// `--log-level LEVEL`.

@@ -10,6 +10,7 @@ use paceline_tokens::EstimateInput;
 use crate::caller::Caller;
 use crate::labels;
 use crate::pace::Asks;
+use crate::relay::Outcome;
 use crate::shared::Shared;
 
 /// How a request ended.
@@ -69,7 +70,19 @@ pub(crate) struct Exchange {
     sent: Option<Instant>,
     first_byte: Option<Duration>,
     pub(crate) status: u16,
+    /// The code of the error that the caller was told.
+    pub(crate) error_code: Option<Arc<str>>,
     pub(crate) usage: Option<Usage>,
+    /// The model that answered.
+    pub(crate) model_answered: Option<String>,
+    /// The service tier that was asked for, or that answered.
+    pub(crate) service_tier: Option<String>,
+    /// Characters of output that were seen.
+    pub(crate) output_characters: u64,
+    /// Input tokens, as estimated.
+    pub(crate) estimated_input_tokens: u64,
+    /// Images that were asked for.
+    pub(crate) images: u64,
     finished: bool,
 }
 
@@ -100,7 +113,13 @@ impl Exchange {
             sent: None,
             first_byte: None,
             status: 0,
+            error_code: None,
             usage: None,
+            model_answered: None,
+            service_tier: None,
+            output_characters: 0,
+            estimated_input_tokens: 0,
+            images: 0,
             finished: false,
         }
     }
@@ -135,6 +154,26 @@ impl Exchange {
         self.first_byte = self.sent.map(|sent| sent.elapsed());
     }
 
+    /// Notes what the answer said of itself.
+    pub(crate) fn read(&mut self, outcome: &Outcome) {
+        self.usage = outcome.usage;
+        self.output_characters = outcome.output_characters;
+        self.model_answered.clone_from(&outcome.model);
+        if outcome.service_tier.is_some() {
+            self.service_tier.clone_from(&outcome.service_tier);
+        }
+    }
+
+    /// From the last sending to the start of the answer, if it has started.
+    pub(crate) fn first_byte(&self) -> Option<Duration> {
+        self.first_byte
+    }
+
+    /// Since the request came.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.received.elapsed()
+    }
+
     /// Ends the story.
     pub(crate) fn finish(mut self, ending: Ending) {
         self.tell(ending);
@@ -149,6 +188,8 @@ impl Exchange {
         }
         self.measure(ending);
         self.learn(ending);
+        let now = self.shared.clock.date(self.shared.clock.now());
+        self.shared.recorder.record(self, ending, now);
         let usage = self.usage.unwrap_or_default();
         tracing::info!(
             target: "paceline::request",

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use paceline_config::{Secret, Settings};
 use paceline_coordinator::{Coordinator, InstanceId};
+use paceline_ledger::Ledger;
 use paceline_limiter::DomainSnapshot;
 use paceline_pace::{Store, StoreSettings};
 use paceline_telemetry::Metrics;
@@ -17,12 +18,16 @@ use crate::admin::{AdminPlane, serve_alone};
 use crate::memory::keep;
 use crate::pace::Together;
 use crate::probe::check_upstream;
+use crate::record::{RecordError, Recorder, retention, unix_ms};
 use crate::server::{ListenError, Worker, bind, run};
 use crate::shared::Shared;
 use crate::upstream::{TargetError, Upstream};
 
 /// How often pools are compared with each other.
 const COMPARISON: Duration = Duration::from_secs(1);
+
+/// How often old usage records are removed.
+const PRUNING: Duration = Duration::from_secs(600);
 
 /// How long it may take to tell the store that this gateway leaves.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
@@ -47,6 +52,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error("{0}")]
     Store(String),
+    /// The ledger or the prices cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
 }
 
 /// Reaches the store that gateways share, on the runtime that it is given. A store that is away is no
@@ -62,6 +70,9 @@ pub enum ReloadError {
     /// The limiter refuses the limits.
     #[error("{0}")]
     Limits(String),
+    /// The file of prices cannot be used.
+    #[error("{0}")]
+    Prices(String),
 }
 
 /// A running gateway. [`Gateway::stop`] ends it in good order; dropping it cuts what is under way.
@@ -114,7 +125,8 @@ impl Gateway {
         let store = connect.map(|connect| open_store(&settings, connect, control.handle()));
         let store = store.transpose()?;
         let handle = control.handle().clone();
-        let shared = Arc::new(Shared::new(settings, metrics, store, handle));
+        let recorder = open_recorder(&settings, &handle)?;
+        let shared = Arc::new(Shared::new(settings, metrics, store, recorder, handle));
         let admin = admin_enabled.then(|| AdminPlane::new(Arc::clone(&shared), admin_token));
         let mut gateway = Self {
             shared: Arc::clone(&shared),
@@ -144,6 +156,7 @@ impl Gateway {
         shared.memory.is_up_to_date(&shared);
         control.spawn(keep(Arc::clone(&shared)));
         control.spawn(compare_pools(Arc::downgrade(&shared)));
+        control.spawn(prune_ledger(Arc::downgrade(&shared)));
         if check {
             control.spawn(note_reachability(shared));
         }
@@ -170,6 +183,11 @@ impl Gateway {
         pools.iter().map(named).collect()
     }
 
+    /// The usage records, if any are kept.
+    pub fn ledger(&self) -> Option<Ledger> {
+        self.shared.recorder.ledger().cloned()
+    }
+
     /// Puts other settings in force for requests that come from now on; nothing is dropped.
     ///
     /// Addresses and threads stay as they were; what else cannot change is for the caller to tell.
@@ -181,6 +199,10 @@ impl Gateway {
         if let Err(error) = usable(&settings) {
             counter.of(&["refused"]).inc();
             return Err(ReloadError::Upstream(error.to_string()));
+        }
+        if let Err(error) = self.shared.recorder.reload(&settings) {
+            counter.of(&["refused"]).inc();
+            return Err(ReloadError::Prices(error));
         }
         if let Err(error) = self.shared.registry.reconfigure(&settings) {
             counter.of(&["refused"]).inc();
@@ -207,6 +229,13 @@ impl Gateway {
             let shared = Arc::clone(&self.shared);
             let leave = async move { shared.registry.leave_store(LEAVE_PATIENCE).await };
             drop(control.handle().block_on(control.spawn(leave)));
+        }
+        if let (Some(control), Some(ledger)) = (&self.control, self.shared.recorder.ledger()) {
+            let health = control.handle().block_on(ledger.close());
+            if health.lost > 0 {
+                let lost = health.lost;
+                tracing::error!(lost, reason = health.last_error, "usage records are lost");
+            }
         }
         self.shared.memory.save(&self.shared);
         self.shared.memory.let_go();
@@ -235,6 +264,37 @@ async fn compare_pools(shared: Weak<Shared>) {
         };
         shared.registry.compare(&mut together);
     }
+}
+
+/// Removes what the ledger need not keep any longer, for as long as the gateway runs.
+async fn prune_ledger(shared: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(PRUNING).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let Some(ledger) = shared.recorder.ledger() else {
+            return;
+        };
+        let kept = retention(&shared.live().settings);
+        let now_ms = unix_ms(shared.clock.date(shared.clock.now()));
+        if let Err(error) = ledger.prune(now_ms, &kept).await {
+            tracing::warn!(%error, "old usage records cannot be removed now");
+        }
+    }
+}
+
+/// Opens what keeps usage records, from wherever a gateway is started.
+fn open_recorder(settings: &Settings, control: &Handle) -> Result<Recorder, StartError> {
+    let (told, opened) = std::sync::mpsc::channel();
+    let settings = settings.clone();
+    control.spawn(async move {
+        // Whoever waits for it is there.
+        drop(told.send(Recorder::open(&settings).await));
+    });
+    let opened = opened.recv();
+    let opened = opened.map_err(|error| StartError::Thread(io::Error::other(error)))?;
+    Ok(opened?)
 }
 
 fn open_store(

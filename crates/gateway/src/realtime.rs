@@ -47,6 +47,7 @@ pub(crate) async fn serve(
                 refusals.of(&["gateway", problem.code]).inc();
             }
             exchange.status = problem.status.as_u16();
+            exchange.error_code = Some(std::sync::Arc::from(problem.code));
             exchange.finish(ending);
             problem.into_response()
         }

@@ -132,8 +132,10 @@ impl Recorder {
         let Some((_, writer)) = &self.ledger else {
             return;
         };
-        // What is lost is counted, and shown with the ledger's health.
-        drop(writer.record(self.entry(exchange, ending, now)));
+        if writer.record(self.entry(exchange, ending, now)).is_err() {
+            // Counted and shown with the ledger's health, beside the reason.
+            tracing::debug!(id = %exchange.request_id, "the usage record is lost");
+        }
     }
 
     fn entry(&self, exchange: &Exchange, ending: Ending, now: SystemTime) -> Entry {

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use paceline_config::SettleRule;
 use tokio::time::Sleep;
 
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Outcome, Reader};
 pub(crate) use settle::settle;
 
 use crate::body::BodyError;
@@ -79,7 +79,7 @@ impl Guards {
             connection,
         } = self;
         connection.keep();
-        exchange.usage = outcome.usage;
+        exchange.read(&outcome);
         if let (Some(refusal), Some(lease)) = (&outcome.refusal, &lease) {
             // Too late for a retry, but not too late for everyone else in the pool.
             refusal::note(&exchange, refusal);
@@ -107,7 +107,7 @@ impl Guards {
             settle_rule,
             ..
         } = self;
-        exchange.usage = outcome.usage;
+        exchange.read(&outcome);
         if let Some(lease) = lease {
             settle(lease, settle_rule, &outcome, false);
         }

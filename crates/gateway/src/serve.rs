@@ -96,6 +96,7 @@ async fn prepare(
         Err(IntakeError::Problem(problem)) => {
             // The refusal is told as part of the request's own story.
             exchange.status = problem.status.as_u16();
+            exchange.error_code = Some(Arc::from(problem.code));
             exchange.finish(Ending::Refused);
             Err(IntakeError::Problem(problem))
         }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::hot::HotMetrics;
 use crate::memory::{Memory, Recalled, common_salt};
 use crate::pace::{Registry, SharedPools};
+use crate::record::Recorder;
 
 /// Models for which estimates are corrected and answer lengths learned, one by one.
 pub(crate) const MODELS_MAX: usize = 1_000;
@@ -81,6 +82,8 @@ pub(crate) struct Shared {
     /// What outlives the process.
     pub(crate) memory: Arc<Memory>,
     pub(crate) names: NameHasher,
+    /// Keeps usage records, and knows prices.
+    pub(crate) recorder: Recorder,
     /// Turns true when the gateway stops accepting.
     pub(crate) stopping: watch::Sender<bool>,
     /// Whether the upstream was reached the last time it was tried; true before the first try.
@@ -98,6 +101,7 @@ impl Shared {
         settings: Settings,
         metrics: Arc<Metrics>,
         store: Option<Store>,
+        recorder: Recorder,
         control: Handle,
     ) -> Self {
         let clock = Clock::start();
@@ -132,6 +136,7 @@ impl Shared {
             learned: Mutex::new(learned),
             names: NameHasher::new(memory.salt()),
             memory,
+            recorder,
             stopping: watch::Sender::new(false),
             upstream_reached: AtomicBool::new(true),
             connections: AtomicU64::new(0),

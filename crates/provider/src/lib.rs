@@ -24,7 +24,7 @@ pub use duration::{go_duration, parse_duration};
 pub use limits::{LimitHeaders, LimitReport, LimitScope, retry_after, should_retry};
 pub use metric::LimitMetric;
 pub use openai::{
-    BodyKind, ChargeRule, Combine, Endpoint, EndpointKind, Pacing, Refusal, RefusalKind,
+    Answered, BodyKind, ChargeRule, Combine, Endpoint, EndpointKind, Pacing, Refusal, RefusalKind,
     RequestError, RequestFacts, RetryAdvice, StreamEnd, StreamOutcome, StreamScanner, Usage,
     openai_error, with_include_usage,
 };

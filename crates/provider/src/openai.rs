@@ -16,4 +16,4 @@ pub use refusal::{Refusal, RefusalKind, RetryAdvice};
 pub use request::{RequestError, RequestFacts};
 pub use rewrite::with_include_usage;
 pub use stream::{StreamEnd, StreamOutcome, StreamScanner};
-pub use usage::Usage;
+pub use usage::{Answered, Usage};

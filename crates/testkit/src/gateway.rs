@@ -9,6 +9,7 @@ use paceline_admin_api::{PoolState, QueueStatus, RateLimits};
 use paceline_config::{Overrides, Secret, Settings, SourceFile, Sources};
 use paceline_coordinator::Coordinator;
 use paceline_gateway::{Connect, Gateway};
+use paceline_ledger::Ledger;
 use paceline_limiter::DomainSnapshot;
 use paceline_telemetry::Metrics;
 use tempfile::TempDir;
@@ -115,6 +116,17 @@ impl TestGateway {
         let settings = settings(&self.upstream, configuration, &[], &self.state)?;
         let gateway = self.gateway.as_ref().context("the gateway has stopped")?;
         Ok(gateway.reload(settings)?)
+    }
+
+    /// Its usage records, with all that was handed in before.
+    ///
+    /// # Errors
+    /// When none are kept, or the gateway has stopped.
+    pub async fn ledger(&self) -> Result<Ledger> {
+        let gateway = self.gateway.as_ref().context("the gateway has stopped")?;
+        let ledger = gateway.ledger().context("no records are kept")?;
+        ledger.writer().flush().await;
+        Ok(ledger)
     }
 
     /// Stops it in good order, as on SIGTERM.

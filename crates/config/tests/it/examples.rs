@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::loading::{notices, problems};
 
 /// The variables that the examples name.
-const NAMED: [(&str, &str); 3] = [
+const NAMED: [(&str, &str); 4] = [
     ("PROVIDER_KEY", "sk-1"),
     ("ADMIN_TOKEN", "0123456789abcdef"),
     ("REDIS_URL", "redis://:secret@10.0.0.5:6379"),
+    (
+        "DATABASE_URL",
+        "postgres://paceline:secret@10.0.0.6/paceline",
+    ),
 ];
 
 fn root() -> PathBuf {

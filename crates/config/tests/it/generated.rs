@@ -9,10 +9,14 @@ use serde_json::Value;
 use crate::loading::{load, problems};
 
 /// The variables that the examples in the template name.
-const NAMED: [(&str, &str); 3] = [
+const NAMED: [(&str, &str); 4] = [
     ("PROVIDER_KEY", "sk-1"),
     ("ADMIN_TOKEN", "0123456789abcdef"),
     ("REDIS_URL", "redis://:secret@10.0.0.5:6379"),
+    (
+        "DATABASE_URL",
+        "postgres://paceline:secret@10.0.0.6/paceline",
+    ),
 ];
 
 /// The dotted path of every key of the schema that holds a value.

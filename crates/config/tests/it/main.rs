@@ -9,6 +9,7 @@ mod generated;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod ledger;
 mod limits;
 #[cfg(test)]
 mod loading;

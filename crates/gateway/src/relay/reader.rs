@@ -1,7 +1,7 @@
 //! Reading an answer as it passes: events of a stream, or a JSON body as a whole.
 
 use bytes::Bytes;
-use paceline_provider::{EndpointKind, Refusal, StreamScanner, Usage};
+use paceline_provider::{Answered, EndpointKind, Refusal, StreamScanner, Usage};
 
 /// A JSON answer beyond this size is passed on without reading its usage.
 const JSON_BYTES_MAX: usize = 32 << 20;
@@ -28,6 +28,10 @@ pub(crate) enum Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) usage: Option<Usage>,
+    /// The model that answered.
+    pub(crate) model: Option<String>,
+    /// The service tier that answered.
+    pub(crate) service_tier: Option<String>,
     /// A refusal inside a stream that began as a success.
     pub(crate) refusal: Option<Refusal>,
     /// Whether the stream itself says that the call failed.
@@ -102,18 +106,25 @@ impl Reader {
                 let outcome = scanner.finish(send);
                 Outcome {
                     usage: outcome.usage,
+                    model: outcome.model,
+                    service_tier: outcome.service_tier,
                     failed: outcome.refusal.is_some(),
                     refusal: outcome.refusal,
                     output_characters: outcome.output_characters,
                 }
             }
-            Self::Json { kind, pieces, .. } => Outcome {
-                usage: match pieces.as_slice() {
-                    [whole] => Usage::from_body(kind, whole),
-                    several => Usage::from_body(kind, &several.concat()),
-                },
-                ..Outcome::default()
-            },
+            Self::Json { kind, pieces, .. } => {
+                let answered = match pieces.as_slice() {
+                    [whole] => Answered::from_body(kind, whole),
+                    several => Answered::from_body(kind, &several.concat()),
+                };
+                Outcome {
+                    usage: answered.usage,
+                    model: answered.model,
+                    service_tier: answered.service_tier,
+                    ..Outcome::default()
+                }
+            }
             Self::Done(outcome) => *outcome,
             Self::Opaque => Outcome::default(),
         }))

@@ -230,6 +230,7 @@ fn tell(mut exchange: Exchange, told: Told) -> Response<ReplyBody> {
     let (mut response, ending) = match told {
         Told::Provider(refused) => {
             let mut head = refused.head;
+            exchange.error_code = refused.refusal.code.as_deref().map(Arc::from);
             answer_headers(&mut head.headers);
             head.headers.remove(http::header::CONTENT_LENGTH);
             let body = ReplyBody::whole(refused.body);
@@ -245,6 +246,7 @@ fn tell(mut exchange: Exchange, told: Told) -> Response<ReplyBody> {
                 counter.inc();
             }
             exchange.status = problem.status.as_u16();
+            exchange.error_code = Some(Arc::from(problem.code));
             (problem.into_response(), ending)
         }
     };
@@ -282,7 +284,7 @@ fn relay(
         AnswerBody::Whole(bytes) => {
             connection.keep();
             let outcome = reader.finished(&mut |_| ()).outcome();
-            exchange.usage = outcome.usage;
+            exchange.read(&outcome);
             if let Some(lease) = lease {
                 settle(lease, settle_rule, &outcome, true);
             }

@@ -184,6 +184,9 @@ fn plan_json(
     exchange.estimated_tokens = tokens;
     exchange.expected_output_tokens = expected.output_tokens();
     exchange.estimate = Some(input);
+    exchange.estimated_input_tokens = estimate.input_tokens;
+    exchange.images = charge.get(Metric::Images);
+    exchange.service_tier = facts.service_tier.as_deref().map(str::to_owned);
     let wants_usage = live.settings.upstream.include_usage
         && facts.stream
         && facts.include_usage != Some(true)

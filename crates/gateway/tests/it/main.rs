@@ -9,6 +9,7 @@ mod lifecycle;
 mod memory;
 mod pacing;
 mod provider;
+mod records;
 mod refusals;
 mod relay;
 mod sharing;

@@ -6,6 +6,9 @@ use crate::json::{JsonResult, Kind, Skimmer};
 #[cfg(test)]
 mod tests;
 
+/// Bytes of a name that are kept.
+const NAME_BYTES_MAX: usize = 256;
+
 /// What the provider says that a call used. Tokens, where the name does not say otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -33,30 +36,54 @@ pub struct Usage {
     pub audio_ms: u64,
 }
 
-impl Usage {
-    /// Reads the usage of a whole JSON answer, at its top or in its `response`; the last one
-    /// counts. `None` where there is none, or the answer is cut off before it.
+/// What a whole JSON answer says of how it came about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// What it used.
+    pub usage: Option<Usage>,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// The service tier that answered, which may be another than was asked for.
+    pub service_tier: Option<String>,
+}
+
+impl Answered {
+    /// Reads a whole JSON answer, at its top or in its `response`; the last of each counts. What is
+    /// not there, or behind the place where the answer is cut off, is `None`.
     ///
-    /// Nulls and missing members are zero, and numbers may be written with decimals.
+    /// Nulls and missing counts are zero, and numbers may be written with decimals.
     #[must_use]
-    pub fn from_body(kind: EndpointKind, body: &[u8]) -> Option<Self> {
-        let mut usage = None;
+    pub fn from_body(kind: EndpointKind, body: &[u8]) -> Self {
+        let mut answered = Self::default();
         let mut json = Skimmer::new(body);
-        if json.peek().ok()? != Kind::Object {
-            return None;
+        if !matches!(json.peek(), Ok(Kind::Object)) {
+            return answered;
         }
         // An answer that is cut off after its usage has still told it.
         let _ = json.object(|inner, key| match &*key.name() {
-            b"usage" => read(kind, inner, &mut usage),
             b"response" if inner.peek()? == Kind::Object => {
-                inner.object(|response, key| match &*key.name() {
-                    b"usage" => read(kind, response, &mut usage),
-                    _ => response.skip_unchecked().map(drop),
-                })
+                inner.object(|response, key| answered.member(kind, response, &key.name()))
             }
-            _ => inner.skip_unchecked().map(drop),
+            name => answered.member(kind, inner, name),
         });
-        usage
+        answered
+    }
+
+    fn member(&mut self, kind: EndpointKind, json: &mut Skimmer<'_>, key: &[u8]) -> JsonResult {
+        match key {
+            b"usage" => read(kind, json, &mut self.usage),
+            b"model" => name(json, &mut self.model),
+            b"service_tier" => name(json, &mut self.service_tier),
+            _ => json.skip_unchecked().map(drop),
+        }
+    }
+}
+
+impl Usage {
+    /// Reads the usage of a whole JSON answer; see [`Answered::from_body`].
+    #[must_use]
+    pub fn from_body(kind: EndpointKind, body: &[u8]) -> Option<Self> {
+        Answered::from_body(kind, body).usage
     }
 
     /// The larger of each count, for usage that comes in parts.
@@ -92,6 +119,20 @@ pub(super) fn read(
     json.object(|inner, key| draft.member(inner, &key.name()))?;
     if draft.is_known {
         *into = Some(draft.usage(kind));
+    }
+    Ok(())
+}
+
+/// Takes over a name, and allocates only where it has changed.
+pub(super) fn name(json: &mut Skimmer<'_>, into: &mut Option<String>) -> JsonResult {
+    if json.peek()? != Kind::String {
+        return json.skip_unchecked().map(drop);
+    }
+    let string = json.string()?;
+    let text = string.text();
+    let text = &text[..text.floor_char_boundary(NAME_BYTES_MAX)];
+    if into.as_deref() != Some(text) {
+        *into = Some(text.to_owned());
     }
     Ok(())
 }

@@ -7,9 +7,6 @@ use super::{StreamEnd, StreamOutcome};
 use crate::json::{JsonResult, JsonString, Kind, Skimmer};
 use crate::sse::Event;
 
-/// Bytes kept of the names of models and tiers.
-const NAME_BYTES_MAX: usize = 256;
-
 /// Events after which the provider may still refuse.
 const PREAMBLE: [&[u8]; 3] = [
     b"response.created",
@@ -152,8 +149,8 @@ impl<'a> Facts<'a> {
     ) -> JsonResult {
         match &*key.name() {
             b"usage" => usage::read(self.kind, json, &mut self.usage),
-            b"model" => name(json, &mut outcome.model),
-            b"service_tier" => name(json, &mut outcome.service_tier),
+            b"model" => usage::name(json, &mut outcome.model),
+            b"service_tier" => usage::name(json, &mut outcome.service_tier),
             b"error" => {
                 let raw = json.skip_unchecked()?;
                 if raw != b"null" {
@@ -204,18 +201,4 @@ impl<'a> Facts<'a> {
             _ => json.skip_unchecked().map(drop),
         }
     }
-}
-
-/// Takes over a name, and allocates only where it has changed.
-fn name(json: &mut Skimmer<'_>, into: &mut Option<String>) -> JsonResult {
-    if json.peek()? != Kind::String {
-        return json.skip_unchecked().map(drop);
-    }
-    let string = json.string()?;
-    let text = string.text();
-    let text = &text[..text.floor_char_boundary(NAME_BYTES_MAX)];
-    if into.as_deref() != Some(text) {
-        *into = Some(text.to_owned());
-    }
-    Ok(())
 }

@@ -1,0 +1,144 @@
+//! The usage record of each call.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use paceline_ledger::{Entry, Filter, Outcome, Query};
+use paceline_testkit::{TestGateway, chat};
+
+use crate::provider::{provider, settings};
+
+/// What a call with gpt-4o-mini costs by the prices that come with paceline: 0.15 and 0.60 dollars for a
+/// million tokens.
+fn cost_nanousd(entry: &Entry) -> u64 {
+    (entry.input_tokens * 150 * 1_000 + entry.output_tokens * 600 * 1_000).div_ceil(1_000)
+}
+
+async fn entries(gateway: &TestGateway) -> Result<Vec<Entry>> {
+    let ledger = gateway.ledger().await?;
+    Ok(ledger.entries(&Filter::default(), None, 100).await?.entries)
+}
+
+async fn only_entry(gateway: &TestGateway) -> Result<Entry> {
+    let mut all = entries(gateway).await?;
+    let entry = all.pop().context("a record was kept")?;
+    assert!(all.is_empty(), "{all:?}");
+    Ok(entry)
+}
+
+const PRICED: &str = "[prices]\nprovider = \"openai\"\n";
+
+#[tokio::test]
+async fn a_call_leaves_who_what_how_much_and_how_long() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let gateway = TestGateway::start(simulator.address(), PRICED)?;
+    for stream in [false, true] {
+        let headers = [
+            ("x-paceline-tenant", "acme"),
+            ("x-paceline-session", "s-1"),
+            ("x-paceline-tags", "nightly, eval,,nightly"),
+            ("x-paceline-priority", "batch"),
+        ];
+        let answer = gateway.caller().chat(&headers, chat(100, stream)).await?;
+        assert_eq!(answer.status, 200);
+    }
+    gateway.assert_settled_everywhere().await?;
+    let all = entries(&gateway).await?;
+    assert_eq!(all.len(), 2);
+    for entry in &all {
+        assert_eq!(entry.tenant, "acme");
+        assert_eq!(entry.session.as_deref(), Some("s-1"));
+        assert_eq!(entry.tags, ["eval", "nightly"]);
+        assert_eq!(entry.priority.as_deref(), Some("batch"));
+        assert_eq!(
+            (&*entry.route, &*entry.provider),
+            ("chat_completions", "openai")
+        );
+        assert_eq!(entry.model, "gpt-4o-mini");
+        assert!(entry.model_answered.is_some());
+        assert_eq!((entry.output_tokens, entry.outcome), (5, Outcome::Ok));
+        assert!(entry.input_tokens > 0 && entry.estimate_tokens > 0);
+        assert_eq!((entry.attempts, entry.status), (1, 200));
+        assert_eq!(entry.cost_nanousd, Some(cost_nanousd(entry)));
+        assert!(entry.price_version.is_some() && entry.first_byte_ms.is_some());
+    }
+    let total = gateway.ledger().await?.query(&Query::default()).await?;
+    assert_eq!(total.groups[0].usage.output_tokens, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unknown_price_is_unknown_and_not_nothing() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let gateway = TestGateway::start(simulator.address(), "")?;
+    gateway.caller().chat(&[], chat(100, false)).await?;
+    gateway.assert_settled_everywhere().await?;
+    let entry = only_entry(&gateway).await?;
+    assert_eq!((&*entry.provider, entry.cost_nanousd), ("custom", None));
+    assert!(entry.input_tokens > 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_refused_costs_nothing_and_says_why() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let limits = format!("{PRICED}[limits]\ntokens_per_hour = 50\nwindow = \"bucket\"\n");
+    let gateway = TestGateway::start(simulator.address(), &limits)?;
+    let answer = gateway.caller().chat(&[], chat(100, false)).await?;
+    assert_eq!(answer.status, 429);
+    let entry = only_entry(&gateway).await?;
+    assert_eq!((entry.outcome, entry.attempts), (Outcome::Refused, 0));
+    assert_eq!(
+        entry.error_code.as_deref(),
+        Some("request_larger_than_limit")
+    );
+    assert_eq!((entry.cost_nanousd, entry.input_tokens), (Some(0), 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_kept_as_what_was_seen_of_it() -> Result<()> {
+    let simulator = paceline_simulator::Simulator::start(paceline_simulator::SimulatorSettings {
+        output_length: paceline_simulator::OutputLength::Exactly(50),
+        ..settings(vec![])
+    })
+    .await?;
+    let gateway = TestGateway::start(simulator.address(), PRICED)?;
+    let fault = [("x-simulator-fault", "cut_stream;after=10")];
+    let broken = gateway.caller().chat(&fault, chat(100, true)).await;
+    drop(broken);
+    let ledger = gateway.ledger().await?;
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let entry = loop {
+        ledger.writer().flush().await;
+        let page = ledger.entries(&Filter::default(), None, 10).await?;
+        if let Some(entry) = page.entries.into_iter().next() {
+            break entry;
+        }
+        anyhow::ensure!(std::time::Instant::now() < deadline, "no record came");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(entry.outcome, Outcome::UpstreamFailed, "{entry:?}");
+    assert_eq!(entry.input_tokens, entry.estimate_tokens);
+    assert!((1..50).contains(&entry.output_tokens), "{entry:?}");
+    assert_eq!(entry.cost_nanousd, Some(cost_nanousd(&entry)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn records_outlive_the_gateway_and_none_are_kept_where_that_is_wanted() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let state = std::sync::Arc::new(tempfile::tempdir()?);
+    for calls in 1..3 {
+        let at = simulator.address();
+        let gateway = TestGateway::start_in(std::sync::Arc::clone(&state), at, PRICED, &[])?;
+        gateway.caller().chat(&[], chat(100, false)).await?;
+        gateway.assert_settled_everywhere().await?;
+        assert_eq!(entries(&gateway).await?.len(), calls);
+        gateway.stop().await?;
+    }
+    let none = TestGateway::start(simulator.address(), "[ledger]\nenabled = false\n")?;
+    assert_eq!(none.caller().chat(&[], chat(100, false)).await?.status, 200);
+    assert!(none.ledger().await.is_err());
+    Ok(())
+}
