@@ -95,9 +95,10 @@ fn start(settings: &Settings) -> Result<Gateway, Failure> {
     Gateway::start_with(settings.clone(), metrics, token, connect).map_err(|error| {
         let code = match &error {
             StartError::Listen(_) => exit::ADDRESS,
-            StartError::Upstream(_) | StartError::Store(_) | StartError::Record(_) => {
-                exit::CONFIGURATION
-            }
+            StartError::Upstream(_)
+            | StartError::Store(_)
+            | StartError::Keys(_)
+            | StartError::Record(_) => exit::CONFIGURATION,
             StartError::Thread(_) => exit::FAILURE,
         };
         Failure::new(code, error.to_string())

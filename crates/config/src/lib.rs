@@ -28,6 +28,7 @@
 //! no process environment, and of all files only those that a setting names for a secret.
 
 mod admin;
+mod budgets;
 mod checker;
 mod document;
 mod domains;
@@ -62,6 +63,7 @@ mod upstream;
 mod verify;
 
 pub use admin::Admin;
+pub use budgets::{BudgetPeriod, BudgetRule, BudgetScope, BudgetUnit};
 pub use domains::{
     ChargeRule, DomainRule, LimitRule, Metric, SettleRule, WhenStoreIsAway, WindowKind,
 };

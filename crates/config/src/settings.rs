@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::RawAdmin;
+use crate::budgets::{self, RawBudget};
 use crate::checker::Checker;
 use crate::domains::{self, RawDomain, RawLimits};
 use crate::estimator::RawEstimator;
@@ -20,8 +21,8 @@ use crate::store::RawStore;
 use crate::tenants::{self, RawTenant};
 use crate::upstream::RawUpstream;
 use crate::{
-    Admin, DomainRule, EstimatorKind, Ledger, Log, Prices, Queue, Retry, Server, Store, Tenant,
-    Tier, Upstream,
+    Admin, BudgetRule, DomainRule, EstimatorKind, Ledger, Log, Prices, Queue, Retry, Server, Store,
+    Tenant, Tier, Upstream,
 };
 
 /// Everything that can be set, checked and complete: nothing in here needs another look.
@@ -54,6 +55,8 @@ pub struct Settings {
     pub grounded_margin_percent: u32,
     /// Where prices of one's own are, and what a price that is not known means.
     pub prices: Prices,
+    /// How much money, tokens or requests somebody may use in a period.
+    pub budgets: Vec<BudgetRule>,
     /// Where usage records are kept, and for how long.
     pub ledger: Ledger,
     /// What is logged, and in which form.
@@ -99,6 +102,7 @@ pub(crate) struct RawSettings {
     estimator: RawEstimator,
     prices: RawPrices,
     ledger: RawLedger,
+    budgets: BTreeMap<String, RawBudget>,
     log: RawLog,
 }
 
@@ -116,6 +120,7 @@ impl RawSettings {
         let store = self.store.check(checker);
         let prices = self.prices.check(&admin.state_dir, checker);
         let ledger = self.ledger.check(checker);
+        let budgets = budgets::check(self.budgets, checker);
         let log = self.log.check(checker);
         Some(Settings {
             server,
@@ -132,6 +137,7 @@ impl RawSettings {
             grounded_margin_percent: self.estimator.grounded_margin_percent,
             prices,
             ledger,
+            budgets,
             log,
         })
     }

@@ -7,7 +7,7 @@ use crate::node::join;
 use crate::shape::{Form, Shape};
 
 /// The sections in the order of the file: what is changed most comes first.
-pub(crate) const SECTIONS: [&str; 13] = [
+pub(crate) const SECTIONS: [&str; 14] = [
     "server",
     "upstream",
     "limits",
@@ -18,6 +18,7 @@ pub(crate) const SECTIONS: [&str; 13] = [
     "retry",
     "estimator",
     "prices",
+    "budgets",
     "ledger",
     "admin",
     "log",

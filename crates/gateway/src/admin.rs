@@ -1,6 +1,7 @@
 //! The admin plane: health, metrics, and a look at limits and queues.
 
 mod beliefs;
+mod control;
 mod estimates;
 mod plane;
 mod routes;

@@ -7,9 +7,11 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use paceline_config::{Settings, Tier};
+use paceline_keys::Priority;
 use paceline_limiter::TenantId;
 use sha2::{Digest, Sha256};
 
+use crate::keys::KeyGrant;
 use crate::memory::Salt;
 use crate::respond::Problem;
 
@@ -35,6 +37,8 @@ pub(crate) struct Caller {
     pub(crate) tags: Option<Arc<str>>,
     /// Hash of the key, organisation and project that the caller sent.
     pub(crate) credential: u64,
+    /// What the caller's key of this gateway grants, where callers need one.
+    pub(crate) key: Option<KeyGrant>,
 }
 
 /// Hashes names with keys that nobody knows, so that nobody can choose names that collide.
@@ -82,20 +86,34 @@ impl Caller {
         headers: &HeaderMap,
         settings: &Settings,
         hasher: &NameHasher,
+        key: Option<KeyGrant>,
     ) -> Result<Self, Problem> {
+        // With keys of ours, all calls go upstream with the gateway's own.
+        let (authorization, api_key) = match &key {
+            Some(_) => (&b""[..], &b""[..]),
+            None => (
+                bytes_of(headers, AUTHORIZATION.as_str()),
+                bytes_of(headers, "api-key"),
+            ),
+        };
         let credential = hasher.credential(&[
-            bytes_of(headers, AUTHORIZATION.as_str()),
-            bytes_of(headers, "api-key"),
+            authorization,
+            api_key,
             bytes_of(headers, "openai-organization"),
             bytes_of(headers, "openai-project"),
         ]);
-        let tenant: Arc<str> = match text(headers, "x-paceline-tenant")? {
-            Some(name) => Arc::from(name),
-            None => Arc::from(anonymous(headers, credential)),
+        let named = text(headers, "x-paceline-tenant")?;
+        let tenant: Arc<str> = match (&key, named) {
+            (Some(key), Some(name)) if *key.tenant != *name => {
+                return Err(Problem::tenant_not_allowed(name, &key.id));
+            }
+            (Some(key), _) => Arc::clone(&key.tenant),
+            (None, Some(name)) => Arc::from(name),
+            (None, None) => Arc::from(anonymous(headers, credential)),
         };
         let tier = match text(headers, "x-paceline-priority")? {
             Some(name) => parse_tier(name)?,
-            None => settings.tier_of(&tenant),
+            None => key_tier(key.as_ref()).unwrap_or_else(|| settings.tier_of(&tenant)),
         };
         let max_wait = match text(headers, "x-paceline-max-wait")? {
             Some(wait) => parse_wait(wait)?.min(settings.queue.max_wait),
@@ -106,7 +124,9 @@ impl Caller {
             weight: settings
                 .tenants
                 .get(&*tenant)
-                .map_or(1, |known| known.weight),
+                .map(|known| known.weight)
+                .or_else(|| key.as_ref().and_then(|key| key.weight))
+                .unwrap_or(1),
             tier,
             session: text(headers, "x-paceline-session")?.map(Arc::from),
             max_wait,
@@ -114,8 +134,18 @@ impl Caller {
             tags: text(headers, "x-paceline-tags")?.map(Arc::from),
             credential,
             tenant,
+            key,
         })
     }
+}
+
+fn key_tier(key: Option<&KeyGrant>) -> Option<Tier> {
+    let priority = key?.priority?;
+    Some(match priority {
+        Priority::Interactive => Tier::Interactive,
+        Priority::Standard => Tier::Standard,
+        Priority::Batch => Tier::Batch,
+    })
 }
 
 /// Tenants that do not name themselves are told apart by their keys, without showing any of them.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use paceline_coordinator::budgets::Reserved;
 use paceline_limiter::{Binding, Timestamp};
 use paceline_provider::{Endpoint, Usage};
 use paceline_tokens::EstimateInput;
 
+use crate::budget;
 use crate::caller::Caller;
 use crate::labels;
 use crate::pace::Asks;
@@ -83,6 +85,10 @@ pub(crate) struct Exchange {
     pub(crate) estimated_input_tokens: u64,
     /// Images that were asked for.
     pub(crate) images: u64,
+    /// The longest answer that the call allows, over all its choices.
+    pub(crate) output_bound: Option<u64>,
+    /// What is held of budgets for it.
+    pub(crate) reserved: Option<Reserved>,
     finished: bool,
 }
 
@@ -120,6 +126,8 @@ impl Exchange {
             output_characters: 0,
             estimated_input_tokens: 0,
             images: 0,
+            output_bound: None,
+            reserved: None,
             finished: false,
         }
     }
@@ -188,6 +196,10 @@ impl Exchange {
         }
         self.measure(ending);
         self.learn(ending);
+        if let Some(reserved) = self.reserved.take() {
+            let shared = Arc::clone(&self.shared);
+            budget::settle(reserved, &shared.recorder, self, ending);
+        }
         let now = self.shared.clock.date(self.shared.clock.now());
         self.shared.recorder.record(self, ending, now);
         let usage = self.usage.unwrap_or_default();

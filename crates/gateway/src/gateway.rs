@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use paceline_config::{Secret, Settings};
+use paceline_coordinator::budgets::BudgetStore;
 use paceline_coordinator::{Coordinator, InstanceId};
 use paceline_ledger::Ledger;
 use paceline_limiter::DomainSnapshot;
@@ -15,12 +16,14 @@ use paceline_telemetry::Metrics;
 use tokio::runtime::{Handle, Runtime};
 
 use crate::admin::{AdminPlane, serve_alone};
+use crate::budget::Purse;
+use crate::keys::{self, CallerKeys};
 use crate::memory::keep;
 use crate::pace::Together;
 use crate::probe::check_upstream;
 use crate::record::{RecordError, Recorder, retention, unix_ms};
 use crate::server::{ListenError, Worker, bind, run};
-use crate::shared::Shared;
+use crate::shared::{Opened, Shared};
 use crate::upstream::{TargetError, Upstream};
 
 /// How often pools are compared with each other.
@@ -52,6 +55,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error("{0}")]
     Store(String),
+    /// The file of caller keys cannot be used.
+    #[error("{0}")]
+    Keys(String),
     /// The ledger or the prices cannot be used.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -59,7 +65,15 @@ pub enum StartError {
 
 /// Reaches the store that gateways share, on the runtime that it is given. A store that is away is no
 /// error.
-pub type Connect = Box<dyn FnOnce(&Handle) -> Result<Arc<dyn Coordinator>, String> + Send>;
+pub type Connect = Box<dyn FnOnce(&Handle) -> Result<Stores, String> + Send>;
+
+/// What gateways share by one store.
+pub struct Stores {
+    /// Limits.
+    pub limits: Arc<dyn Coordinator>,
+    /// Budgets.
+    pub budgets: Arc<dyn BudgetStore>,
+}
 
 /// Why new settings were not taken.
 #[derive(Debug, thiserror::Error)]
@@ -122,11 +136,16 @@ impl Gateway {
         let admin_listener = admin_listener(&settings, address)?;
         let check = settings.upstream.check;
         let admin_enabled = settings.admin.enabled;
-        let store = connect.map(|connect| open_store(&settings, connect, control.handle()));
+        let stores = connect.map(|connect| connect(control.handle()));
+        let (limits, budgets) = match stores.transpose().map_err(StartError::Store)? {
+            Some(stores) => (Some(stores.limits), Some(stores.budgets)),
+            None => (None, None),
+        };
+        let store = limits.map(|limits| open_store(&settings, limits, control.handle()));
         let store = store.transpose()?;
         let handle = control.handle().clone();
-        let recorder = open_recorder(&settings, &handle)?;
-        let shared = Arc::new(Shared::new(settings, metrics, store, recorder, handle));
+        let opened = open_books(&settings, &metrics, budgets, &handle)?;
+        let shared = Arc::new(Shared::new(settings, metrics, store, opened, handle));
         let admin = admin_enabled.then(|| AdminPlane::new(Arc::clone(&shared), admin_token));
         let mut gateway = Self {
             shared: Arc::clone(&shared),
@@ -157,6 +176,7 @@ impl Gateway {
         control.spawn(keep(Arc::clone(&shared)));
         control.spawn(compare_pools(Arc::downgrade(&shared)));
         control.spawn(prune_ledger(Arc::downgrade(&shared)));
+        control.spawn(watch_keys(Arc::downgrade(&shared)));
         if check {
             control.spawn(note_reachability(shared));
         }
@@ -230,6 +250,15 @@ impl Gateway {
             let leave = async move { shared.registry.leave_store(LEAVE_PATIENCE).await };
             drop(control.handle().block_on(control.spawn(leave)));
         }
+        if let Some(control) = &self.control {
+            let shared = Arc::clone(&self.shared);
+            let settled = async move {
+                let settled = shared.purse.settled();
+                // What the store was not told counts there as it was reserved.
+                drop(tokio::time::timeout(LEAVE_PATIENCE, settled).await);
+            };
+            drop(control.handle().block_on(control.spawn(settled)));
+        }
         if let (Some(control), Some(ledger)) = (&self.control, self.shared.recorder.ledger()) {
             let health = control.handle().block_on(ledger.close());
             if health.lost > 0 {
@@ -266,6 +295,19 @@ async fn compare_pools(shared: Weak<Shared>) {
     }
 }
 
+/// Looks for changed caller keys, for as long as the gateway runs.
+async fn watch_keys(shared: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(keys::REFRESH).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        // One look at the file, and seldom more.
+        let looked = tokio::task::spawn_blocking(move || shared.keys.refresh());
+        drop(looked.await);
+    }
+}
+
 /// Removes what the ledger need not keep any longer, for as long as the gateway runs.
 async fn prune_ledger(shared: Weak<Shared>) {
     loop {
@@ -285,6 +327,22 @@ async fn prune_ledger(shared: Weak<Shared>) {
 }
 
 /// Opens what keeps usage records, from wherever a gateway is started.
+fn open_books(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+    budgets: Option<Arc<dyn BudgetStore>>,
+    control: &Handle,
+) -> Result<Opened, StartError> {
+    let recorder = open_recorder(settings, control)?;
+    let keys = CallerKeys::open(&settings.admin.state_dir).map_err(StartError::Keys)?;
+    let purse = Purse::open(budgets, recorder.ledger().cloned(), metrics, control);
+    Ok(Opened {
+        keys,
+        purse,
+        recorder,
+    })
+}
+
 fn open_recorder(settings: &Settings, control: &Handle) -> Result<Recorder, StartError> {
     let (told, opened) = std::sync::mpsc::channel();
     let settings = settings.clone();
@@ -299,10 +357,9 @@ fn open_recorder(settings: &Settings, control: &Handle) -> Result<Recorder, Star
 
 fn open_store(
     settings: &Settings,
-    connect: Connect,
+    coordinator: Arc<dyn Coordinator>,
     control: &Handle,
 ) -> Result<Store, StartError> {
-    let coordinator = connect(control).map_err(StartError::Store)?;
     let number = getrandom::u64().map_err(|error| StartError::Thread(io::Error::other(error)))?;
     let defaults = StoreSettings::default();
     let store = settings.store.as_ref();

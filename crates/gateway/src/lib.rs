@@ -10,12 +10,14 @@
 mod admin;
 mod announce;
 mod body;
+mod budget;
 mod caller;
 mod clock;
 mod exchange;
 mod gateway;
 mod hot;
 mod intake;
+mod keys;
 mod labels;
 mod learn;
 mod memory;
@@ -32,7 +34,7 @@ mod shared;
 mod upstream;
 
 pub use admin::{TokenError, admin_token, token_path};
-pub use gateway::{Connect, Gateway, ReloadError, StartError};
+pub use gateway::{Connect, Gateway, ReloadError, StartError, Stores};
 pub use probe::{Unreachable, check_upstream};
 pub use record::RecordError;
 pub use respond::ERROR_CODES;

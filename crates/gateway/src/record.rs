@@ -84,6 +84,15 @@ fn read_price_file(own: &paceline_config::Prices) -> Result<Option<PriceFile>, S
     }
 }
 
+/// What a call took of a budget.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Took {
+    /// `None`: its price is not known.
+    pub(crate) cost_nanousd: Option<u64>,
+    /// Input and output together.
+    pub(crate) tokens: u64,
+}
+
 /// What a call cost, by which price.
 #[derive(Debug, Default)]
 struct Priced {
@@ -124,6 +133,36 @@ impl Recorder {
         (Arc::clone(&prices.book), Arc::clone(&prices.provider))
     }
 
+    /// What a call that is over took.
+    pub(crate) fn took(&self, exchange: &Exchange, ending: Ending) -> Took {
+        let now_ms = unix_ms(exchange.shared.clock.date(exchange.shared.clock.now()));
+        let (_, usage, priced) = self.priced(exchange, ending, now_ms);
+        Took {
+            cost_nanousd: priced.cost_nanousd,
+            tokens: usage.input_tokens.saturating_add(usage.output_tokens),
+        }
+    }
+
+    fn priced(
+        &self,
+        exchange: &Exchange,
+        ending: Ending,
+        now_ms: i64,
+    ) -> (Arc<str>, Usage, Priced) {
+        let (book, provider) = self.prices();
+        let usage = usage_of(exchange, ending);
+        let day = Date::of_unix_seconds(now_ms.unsigned_abs() / 1_000);
+        let asked = exchange.model.as_deref().unwrap_or_default();
+        let price = exchange
+            .model_answered
+            .as_deref()
+            .and_then(|model| book.price_at(&provider, model, day))
+            .or_else(|| book.price_at(&provider, asked, day));
+        let billed = billed(exchange, &usage);
+        let priced = cost(price, &billed, was_billed(exchange, ending));
+        (provider, usage, priced)
+    }
+
     /// Keeps the record of a call that is over.
     pub(crate) fn record(&self, exchange: &Exchange, ending: Ending, now: SystemTime) {
         if exchange.endpoint.pacing == Pacing::None {
@@ -141,19 +180,13 @@ impl Recorder {
     fn entry(&self, exchange: &Exchange, ending: Ending, now: SystemTime) -> Entry {
         let now_ms = unix_ms(now);
         let caller = &exchange.caller;
-        let (book, provider) = self.prices();
-        let usage = usage_of(exchange, ending);
-        let billed = billed(exchange, &usage);
-        let day = Date::of_unix_seconds(now_ms.unsigned_abs() / 1_000);
+        let (provider, usage, priced) = self.priced(exchange, ending, now_ms);
         let asked = exchange.model.as_deref().unwrap_or_default();
         let answered = exchange.model_answered.as_deref();
-        let price = answered
-            .and_then(|model| book.price_at(&provider, model, day))
-            .or_else(|| book.price_at(&provider, asked, day));
-        let priced = cost(price, &billed, was_billed(exchange, ending));
         let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
         Entry {
             session: text(&caller.session),
+            key_id: caller.key.as_ref().map(|key| key.id.to_string()),
             tags: caller.tags.as_deref().map(split_tags).unwrap_or_default(),
             route: labels::endpoint(exchange.endpoint.kind).to_owned(),
             provider: provider.to_string(),
@@ -170,7 +203,7 @@ impl Recorder {
             audio_out_tokens: usage.audio_output_tokens,
             image_in_tokens: usage.image_input_tokens,
             image_out_tokens: usage.image_output_tokens,
-            images: billed.images,
+            images: made_images(exchange),
             audio_ms: usage.audio_ms,
             price_version: priced.version,
             cost_nanousd: priced.cost_nanousd,

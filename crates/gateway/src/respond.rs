@@ -20,18 +20,25 @@ const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// All codes of errors that originate here, for the documentation and its test.
 pub const ERROR_CODES: &[&str] = &[
     "admin_path_refused",
+    "budget_busy",
+    "budget_exceeded",
     "body_timeout",
     "body_too_large",
     "gateway_overloaded",
     "internal_error",
+    "invalid_caller_key",
     "invalid_header",
     "invalid_path",
     "invalid_request",
+    "model_not_allowed",
     "not_found",
     "OPENAI_RATE_LIMIT_EXHAUSTED",
+    "price_unknown",
     "queue_full",
+    "request_cancelled",
     "request_larger_than_limit",
     "shutting_down",
+    "tenant_not_allowed",
     "upstream_cut",
     "upstream_timeout",
     "upstream_unreachable",
@@ -131,6 +138,102 @@ impl Problem {
                 format!("the header {name} is not understood: expected {expected}"),
             )
         }
+    }
+
+    /// The caller has no valid key of this gateway.
+    pub(crate) fn caller_key(why: &str) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_request_error",
+            "invalid_caller_key",
+            format!(
+                "this gateway asks for a key of its own as the bearer token, and {why}; ask its \
+                 operator for one (paceline keys create)"
+            ),
+        )
+    }
+
+    /// The caller's key is not for this model.
+    pub(crate) fn model_not_allowed(model: &str, key_id: &str) -> Self {
+        Self {
+            param: Some("model".to_owned()),
+            ..Self::new(
+                StatusCode::FORBIDDEN,
+                "invalid_request_error",
+                "model_not_allowed",
+                format!("the key {key_id} is not for the model {:?}", bounded(model)),
+            )
+        }
+    }
+
+    /// The caller names another tenant than its key's.
+    pub(crate) fn tenant_not_allowed(tenant: &str, key_id: &str) -> Self {
+        Self {
+            param: Some("x-paceline-tenant".to_owned()),
+            ..Self::new(
+                StatusCode::FORBIDDEN,
+                "invalid_request_error",
+                "tenant_not_allowed",
+                format!(
+                    "the key {key_id} calls for its own tenant, not for {:?}; leave the header \
+                     x-paceline-tenant out",
+                    bounded(tenant)
+                ),
+            )
+        }
+    }
+
+    /// A budget has no room for the call.
+    pub(crate) fn budget(message: String, retry_after: Option<Duration>) -> Self {
+        Self {
+            retry_after,
+            // Periods are long: whoever tries again by itself does so in vain.
+            should_retry: Some(false),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "insufficient_quota",
+                "budget_exceeded",
+                message,
+            )
+        }
+    }
+
+    /// What calls under way hold of a budget leaves no room in time.
+    pub(crate) fn budget_busy() -> Self {
+        Self::wait(
+            "budget_busy",
+            "calls under way hold what is left of a budget, and none ended in the time that this \
+             one may wait; allow more with x-paceline-max-wait or queue.max_wait"
+                .to_owned(),
+            Duration::from_secs(1),
+        )
+    }
+
+    /// A budget in dollars holds for the call, and its price is not known.
+    pub(crate) fn price_unknown(model: &str, provider: &str) -> Self {
+        Self {
+            param: Some("model".to_owned()),
+            ..Self::new(
+                StatusCode::FORBIDDEN,
+                "invalid_request_error",
+                "price_unknown",
+                format!(
+                    "a budget in dollars holds for this call, and the price of {:?} at {provider} \
+                     is not known; give it in the price file, or set prices.unknown = \"dearest\"",
+                    bounded(model)
+                ),
+            )
+        }
+    }
+
+    /// A budget in dollars holds for the call, and part of its price is not known.
+    pub(crate) fn unpriced(unpriced: &paceline_tokens::prices::Unpriced) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "invalid_request_error",
+            "price_unknown",
+            format!("a budget in dollars holds for this call, and {unpriced}"),
+        )
     }
 
     /// A body that can never be valid.
@@ -253,6 +356,16 @@ impl Problem {
                 ),
                 *retry_after,
             ),
+            Refusal::Cancelled => Self {
+                should_retry: Some(false),
+                ..Self::new(
+                    StatusCode::CONFLICT,
+                    "invalid_request_error",
+                    "request_cancelled",
+                    "the request was cancelled while it waited; nothing was sent to the provider"
+                        .to_owned(),
+                )
+            },
             Refusal::Draining { retry_after } => Self {
                 retry_after: Some(*retry_after),
                 ..Self::new(

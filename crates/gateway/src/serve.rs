@@ -85,8 +85,19 @@ async fn prepare(
         .map_err(refused_unread)?;
     let shared = &worker.shared;
     let live = shared.live();
-    let caller = Caller::identify(request.headers(), &live.settings, &shared.names)
+    let grant = shared
+        .keys
+        .grant(request.headers())
         .map_err(refused_unread)?;
+    let caller = Caller::identify(request.headers(), &live.settings, &shared.names, grant)
+        .map_err(refused_unread)?;
+    let mut request = request;
+    if caller.key.is_some() {
+        // Keys of this gateway are nobody else's.
+        for name in [http::header::AUTHORIZATION.as_str(), "api-key", "x-api-key"] {
+            request.headers_mut().remove(name);
+        }
+    }
     let mut exchange = Exchange::new(Arc::clone(shared), endpoint, caller, received);
     if endpoint.kind == EndpointKind::Realtime && realtime::is_upgrade(request.headers()) {
         return Ok(Prepared::Session(Box::new((request, exchange))));

@@ -15,9 +15,11 @@ use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::budget::Purse;
 use crate::caller::NameHasher;
 use crate::clock::Clock;
 use crate::hot::HotMetrics;
+use crate::keys::CallerKeys;
 use crate::memory::{Memory, Recalled, common_salt};
 use crate::pace::{Registry, SharedPools};
 use crate::record::Recorder;
@@ -68,6 +70,14 @@ impl Default for Learned {
     }
 }
 
+/// What has to be opened before a gateway can start.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) keys: CallerKeys,
+    pub(crate) purse: Purse,
+    pub(crate) recorder: Recorder,
+}
+
 /// What all threads of one gateway share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -82,6 +92,10 @@ pub(crate) struct Shared {
     /// What outlives the process.
     pub(crate) memory: Arc<Memory>,
     pub(crate) names: NameHasher,
+    /// Who may call.
+    pub(crate) keys: CallerKeys,
+    /// What callers may spend.
+    pub(crate) purse: Purse,
     /// Keeps usage records, and knows prices.
     pub(crate) recorder: Recorder,
     /// Turns true when the gateway stops accepting.
@@ -101,7 +115,7 @@ impl Shared {
         settings: Settings,
         metrics: Arc<Metrics>,
         store: Option<Store>,
-        recorder: Recorder,
+        books: Opened,
         control: Handle,
     ) -> Self {
         let clock = Clock::start();
@@ -136,7 +150,9 @@ impl Shared {
             learned: Mutex::new(learned),
             names: NameHasher::new(memory.salt()),
             memory,
-            recorder,
+            keys: books.keys,
+            purse: books.purse,
+            recorder: books.recorder,
             stopping: watch::Sender::new(false),
             upstream_reached: AtomicBool::new(true),
             connections: AtomicU64::new(0),

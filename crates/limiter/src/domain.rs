@@ -6,6 +6,7 @@ mod elsewhere;
 mod learning;
 mod merging;
 mod outlook;
+mod reset;
 mod settling;
 
 use crate::charge::{Charge, Metric};

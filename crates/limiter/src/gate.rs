@@ -3,6 +3,7 @@
 mod calm;
 
 use crate::charge::Charge;
+use crate::course::{Course, FULL_PPM, Stretch};
 use crate::episode::Running;
 use crate::limits::Limits;
 use crate::meter::Meter;
@@ -11,7 +12,7 @@ use crate::request::Binding;
 use crate::settings::{CalmSettings, DomainSettings};
 use crate::settlement::Outcome;
 use crate::snapshot::{RampView, ThrottleKind};
-use crate::throttle::Throttle;
+use crate::throttle::{Basis, Throttle};
 use crate::time::nanos;
 
 /// Whether a launch may happen now, whatever the limits say.
@@ -23,6 +24,9 @@ pub(crate) enum Passage {
     /// Not before something in flight ends.
     Slot(Binding),
 }
+
+/// Longer windows are not paced after a new start: an hour.
+const PACED_MAX_NS: u64 = 3_600_000_000_000;
 
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -62,6 +66,30 @@ impl Gate {
     pub(crate) fn end_probe(&mut self) {
         self.probe = None;
         self.count_slots();
+    }
+
+    /// Nothing is known any more: one request goes first, and for the length of a window none goes before
+    /// it would at the pace of the limits. Pauses go on.
+    pub(crate) fn start_over(&mut self, limits: &Limits, now: u64) {
+        self.probe = Some(Ramp::from(1));
+        self.count_slots();
+        self.throttles.clear();
+        let windows = limits.states.iter().map(|state| nanos(state.limit.window));
+        let Some(longest) = windows.filter(|window| *window <= PACED_MAX_NS).max() else {
+            return;
+        };
+        let course = Course::of(vec![Stretch {
+            length: longest,
+            from_ppm: FULL_PPM,
+            to_ppm: FULL_PPM,
+        }]);
+        let start = self.cool_down_until.max(now);
+        self.throttles.push(Throttle::new(
+            ThrottleKind::SlowStart,
+            Basis::Every,
+            course,
+            start,
+        ));
     }
 
     /// Takes over new bounds; pauses, ramps and throttles go on, unless they are turned off.

@@ -245,6 +245,8 @@ pub enum Refusal {
         /// What makes it wait.
         binding: Binding,
     },
+    /// Whoever looks after the queue has ended the wait.
+    Cancelled,
     /// The domain is shutting down.
     Draining {
         /// When to try elsewhere.

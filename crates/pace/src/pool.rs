@@ -286,6 +286,29 @@ impl<W: Watch> Pool<W> {
             .collect()
     }
 
+    /// Forgets what was learned and counted, without a burst; see [`Domain::reset`].
+    pub fn reset(self: &Arc<Self>) {
+        self.change(|domain, _, now| domain.reset(now));
+    }
+
+    /// Ends the wait of all for whom `which` holds; how many there were.
+    pub fn cancel_where(self: &Arc<Self>, which: impl Fn(&W::Who) -> bool) -> usize {
+        let gone = self.change(|domain, waiters, now| {
+            let meant = waiters.iter().filter(|(_, waiter)| which(&waiter.who));
+            let ids: Vec<_> = meant.map(|(id, _)| *id).collect();
+            let gone = ids.into_iter().filter_map(|id| {
+                domain.cancel(id, now);
+                waiters.remove(&id)
+            });
+            gone.collect::<Vec<_>>()
+        });
+        let count = gone.len();
+        for waiter in gone {
+            waiter.tell(Turn::Refused(Refusal::Cancelled));
+        }
+        count
+    }
+
     /// Whether nothing waits and nothing is under way.
     pub fn is_idle(&self) -> bool {
         let state = self.state.lock();

@@ -141,7 +141,7 @@ impl From<Refusal> for Refused {
                 eta,
                 binding,
             },
-            Refusal::Draining { .. } => Self::Closed,
+            Refusal::Cancelled | Refusal::Draining { .. } => Self::Closed,
         }
     }
 }

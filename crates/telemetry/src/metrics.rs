@@ -227,6 +227,8 @@ pub struct Metrics {
     pub upstream_reachable: Gauge,
     /// See [`names::STORE_MODE_CHANGES`].
     pub store_mode_changes: std::sync::Arc<Bounded<Counter>>,
+    /// See [`names::BUDGET_ALERTS`].
+    pub budget_alerts: Bounded<Counter>,
     /// See [`names::CONFIG_RELOADS`].
     pub config_reloads: Bounded<Counter>,
 }
@@ -288,6 +290,7 @@ impl Metrics {
             retries: family(register, names::RETRIES),
             upstream_reachable: single(register, names::UPSTREAM_REACHABLE, Gauge::default()),
             store_mode_changes: std::sync::Arc::new(family(register, names::STORE_MODE_CHANGES)),
+            budget_alerts: family(register, names::BUDGET_ALERTS),
             config_reloads: family(register, names::CONFIG_RELOADS),
             registry,
         }
@@ -410,6 +413,7 @@ mod tests {
             &metrics.refusal_episodes,
             &metrics.retries,
             &metrics.store_mode_changes,
+            &metrics.budget_alerts,
             &metrics.config_reloads,
         ] {
             counters.of(&["a", "b"]).inc();

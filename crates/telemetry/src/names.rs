@@ -87,6 +87,7 @@ metrics! {
     PROVIDER_429 = Counter "paceline_provider_429" ["vendor", "kind"] "Answers with status 429, or the same inside a stream, by vendor and kind of limit";
     RETRIES = Counter "paceline_retries" ["reason"] "Attempts beyond the first, by what made them necessary";
     UPSTREAM_REACHABLE = Gauge "paceline_upstream_reachable" [] "1 when the last check or call reached the upstream, 0 when it did not";
+    BUDGET_ALERTS = Counter "paceline_budget_alerts" ["budget", "percent"] "Thresholds of budgets that were reached, by budget and percent of its amount";
     CONFIG_RELOADS = Counter "paceline_config_reloads" ["result"] "Configuration reloads by result";
 }
 

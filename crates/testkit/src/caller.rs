@@ -147,10 +147,11 @@ impl Caller {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Result<Request<Full<Bytes>>> {
-        let mut all = vec![
-            ("authorization", "Bearer sk-test"),
-            ("content-type", "application/json"),
-        ];
+        let mut all = vec![("content-type", "application/json")];
+        let is_key = |name: &str| ["authorization", "api-key"].contains(&name);
+        if !headers.iter().any(|(name, _)| is_key(name)) {
+            all.push(("authorization", "Bearer sk-test"));
+        }
         all.extend_from_slice(headers);
         self.request(Method::POST, path, &all, body)
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use http::Method;
 use paceline_admin_api::{PoolState, QueueStatus, RateLimits};
 use paceline_config::{Overrides, Secret, Settings, SourceFile, Sources};
 use paceline_coordinator::Coordinator;
-use paceline_gateway::{Connect, Gateway};
+use paceline_coordinator::budgets::{BudgetStore, InProcessBudgets};
+use paceline_gateway::{Connect, Gateway, Stores};
 use paceline_ledger::Ledger;
 use paceline_limiter::DomainSnapshot;
 use paceline_telemetry::Metrics;
@@ -72,12 +74,30 @@ impl TestGateway {
         configuration: &str,
         store: Arc<dyn Coordinator>,
     ) -> Result<Self> {
+        Self::start_with_stores(
+            upstream,
+            configuration,
+            store,
+            Arc::new(InProcessBudgets::new()),
+        )
+    }
+
+    /// The same, with budgets in a store that others share too.
+    ///
+    /// # Errors
+    /// As [`TestGateway::start`].
+    pub fn start_with_stores(
+        upstream: SocketAddr,
+        configuration: &str,
+        limits: Arc<dyn Coordinator>,
+        budgets: Arc<dyn BudgetStore>,
+    ) -> Result<Self> {
         let state = Arc::new(tempfile::tempdir()?);
         let upstream = format!("http://{upstream}/v1");
         // Pools and tenants have common names where the settings know of a store.
         let configuration = format!("{configuration}\n[store]\nurl = \"redis://in.memory\"\n");
         let settings = settings(&upstream, &configuration, &[], &state)?;
-        let connect: Connect = Box::new(move |_| Ok(store));
+        let connect: Connect = Box::new(move |_| Ok(Stores { limits, budgets }));
         Self::run(settings, upstream, state, Some(connect))
     }
 
@@ -149,6 +169,18 @@ impl TestGateway {
         let authorization = format!("Bearer {ADMIN_TOKEN}");
         let headers = [("authorization", authorization.as_str())];
         self.caller().get(path, &headers).await
+    }
+
+    /// The same by another method, with a body.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn admin_order(&self, method: Method, path: &str, body: &str) -> Result<Answer> {
+        let authorization = format!("Bearer {ADMIN_TOKEN}");
+        let headers = [("authorization", authorization.as_str())];
+        let caller = self.caller();
+        let request = caller.request(method, path, &headers, body.to_owned())?;
+        caller.send(request).await
     }
 
     /// Every limit pool.

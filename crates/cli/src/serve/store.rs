@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use paceline_config::Store;
-use paceline_coordinator::Coordinator;
 use paceline_coordinator_redis::{RedisCoordinator, Settings, SettingsError};
-use paceline_gateway::Connect;
+use paceline_gateway::{Connect, Stores};
 
 /// Reaches the store once the gateway has a runtime. One that is away is tried again and again.
 pub(crate) fn connect(store: &Store) -> Connect {
@@ -14,7 +13,10 @@ pub(crate) fn connect(store: &Store) -> Connect {
         let settings = settings(&store).map_err(|error| error.to_string())?;
         let connected = runtime.block_on(RedisCoordinator::connect(&settings));
         let coordinator = connected.map_err(|error| error.to_string())?;
-        Ok(Arc::new(coordinator) as Arc<dyn Coordinator>)
+        Ok(Stores {
+            budgets: Arc::new(coordinator.budgets()),
+            limits: Arc::new(coordinator),
+        })
     })
 }
 

@@ -14,7 +14,7 @@ use paceline_telemetry::DomainGauges;
 use serde::Deserialize;
 
 use super::plane::{Gate, guard};
-use super::{estimates, views};
+use super::{control, estimates, views};
 use crate::clock::Clock;
 use crate::pace::{Pool, window_label};
 use crate::shared::Shared;
@@ -29,6 +29,7 @@ pub(super) fn router(shared: Arc<Shared>, gate: Arc<Gate>) -> Router {
         .route("/monitoring/rate-limits", get(rate_limits))
         .route("/monitoring/queue-status", get(queue_status))
         .route("/monitoring/estimates", get(token_estimates))
+        .merge(control::routes())
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(gate, guard));
     Router::new()

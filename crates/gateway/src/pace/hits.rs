@@ -39,9 +39,10 @@ fn binding_of(refusal: &Refusal) -> Option<Binding> {
             window,
         }),
         Refusal::DeadlineUnmeetable { binding, .. } => Some(binding),
-        Refusal::QueueFull { .. } | Refusal::TenantQueueFull { .. } | Refusal::Draining { .. } => {
-            None
-        }
+        Refusal::QueueFull { .. }
+        | Refusal::TenantQueueFull { .. }
+        | Refusal::Cancelled
+        | Refusal::Draining { .. } => None,
     }
 }
 

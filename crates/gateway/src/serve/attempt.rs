@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use paceline_config::{Retry, SettleRule};
 use paceline_limiter::{Outcome as Fate, Timestamp};
 use paceline_pace::{charged_although_refused, is_quota};
-use paceline_provider::{Refusal, RetryAdvice};
+use paceline_provider::{Pacing, Refusal, RetryAdvice};
 
 use super::plan::choose_pool_again;
 use super::send::{Answer, AnswerBody, Refused, Sent, build, send};
@@ -33,6 +33,9 @@ pub(super) async fn run(
     progress: Option<Arc<Progress>>,
 ) -> Response<ReplyBody> {
     let deadline = worker.shared.clock.now() + call.exchange.caller.max_wait;
+    if let Err(problem) = reserve_budgets(worker, &mut call).await {
+        return tell(call.exchange, Told::Gateway(problem, Ending::Refused));
+    }
     loop {
         match attempt(worker, &mut call, deadline, progress.as_ref()).await {
             Step::Again => {}
@@ -40,6 +43,18 @@ pub(super) async fn run(
             Step::Tell(told) => return tell(call.exchange, *told),
         }
     }
+}
+
+/// Reserves what the call may cost in all budgets that hold for it, before it waits for its turn.
+async fn reserve_budgets(worker: &Worker, call: &mut Call) -> Result<(), Problem> {
+    let settings = &call.plan.live.settings;
+    if settings.budgets.is_empty() || call.exchange.endpoint.pacing == Pacing::None {
+        return Ok(());
+    }
+    let patience = call.exchange.caller.max_wait;
+    let purse = &worker.shared.purse;
+    call.exchange.reserved = purse.reserve(settings, &call.exchange, patience).await?;
+    Ok(())
 }
 
 /// What follows from one attempt.

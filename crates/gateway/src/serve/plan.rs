@@ -186,6 +186,10 @@ fn plan_json(
     exchange.estimate = Some(input);
     exchange.estimated_input_tokens = estimate.input_tokens;
     exchange.images = charge.get(Metric::Images);
+    let choices = u64::from(facts.n.max(facts.best_of).max(1));
+    exchange.output_bound = facts
+        .max_output_tokens
+        .map(|tokens| tokens.saturating_mul(choices));
     exchange.service_tier = facts.service_tier.as_deref().map(str::to_owned);
     let wants_usage = live.settings.upstream.include_usage
         && facts.stream
@@ -222,12 +226,24 @@ fn read_facts(kind: EndpointKind, body: &[u8]) -> Result<(RequestFacts<'_>, Text
     Ok((facts, profile))
 }
 
+/// Whether the caller's key is for the model.
+fn check_model(exchange: &Exchange) -> Result<(), Problem> {
+    let (Some(key), Some(model)) = (&exchange.caller.key, &exchange.model) else {
+        return Ok(());
+    };
+    if key.allows(model) {
+        return Ok(());
+    }
+    Err(Problem::model_not_allowed(model, &key.id))
+}
+
 fn paced(
     shared: &Shared,
     live: &Live,
     exchange: &mut Exchange,
     (charge, parts): (Charge, Option<ChargeParts>),
 ) -> Result<Paced, Problem> {
+    check_model(exchange)?;
     let model = exchange.model.as_deref().unwrap_or(NO_MODEL);
     let rule = live.settings.domain_for(model);
     let asks = Asks {

@@ -2,9 +2,12 @@
 
 mod admin;
 mod bad_input;
+mod budgets;
+mod control;
 mod estimates;
 mod fairness;
 mod faults;
+mod keys;
 mod lifecycle;
 mod memory;
 mod pacing;

@@ -20,6 +20,7 @@ mod models;
 mod outlook;
 mod pacing;
 mod provider;
+mod reset;
 mod settlement;
 mod unconfigured;
 mod world;

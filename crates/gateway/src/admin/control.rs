@@ -1,0 +1,153 @@
+//! Budgets and alerts as they stand, and what an operator does to queues and limits.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use paceline_admin_api::{
+    Alerts, BudgetAlert, BudgetStanding, BudgetStandings, Cancelled, ResetAnswer, ResetRequest,
+};
+use paceline_coordinator::budgets::{Budget, Standing};
+
+use super::views;
+use crate::budget::RaisedAlert;
+use crate::pace::WaitingRequest;
+use crate::shared::Shared;
+
+/// The most budgets in one answer.
+const BUDGETS_MAX: usize = 1_000;
+
+/// The routes of this module; the token is asked for around them.
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/monitoring/budgets", get(budgets))
+        .route("/monitoring/alerts", get(alerts))
+        .route("/monitoring/queue/{id}", get(waiting).delete(cancel))
+        .route("/monitoring/sessions/{id}", delete(cancel_session))
+        .route("/monitoring/reset-rate-limits", post(reset))
+}
+
+async fn budgets(State(shared): State<Arc<Shared>>) -> Response {
+    let standings = shared.purse.standings(BUDGETS_MAX).await;
+    let budgets = standings
+        .iter()
+        .map(|(budget, standing)| stands(budget, standing));
+    Json(BudgetStandings {
+        budgets: budgets.collect(),
+    })
+    .into_response()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+fn stands(budget: &Budget, standing: &Standing) -> BudgetStanding {
+    BudgetStanding {
+        name: budget.name.clone(),
+        scope: shown_scope(&budget.scope),
+        unit: budget.unit.name().to_owned(),
+        amount: budget.amount,
+        spent: standing.spent,
+        held: standing.held,
+        used_ratio: standing.spent as f64 / (budget.amount as f64).max(1.0),
+        period: budget.period.name().to_owned(),
+        free_at_unix_ms: standing.window_end_ms,
+        hard: budget.is_hard,
+    }
+}
+
+/// A session's scope names its tenant too.
+fn shown_scope(scope: &str) -> String {
+    scope.replace('\n', "/")
+}
+
+async fn alerts(State(shared): State<Arc<Shared>>) -> Response {
+    let all = shared.purse.alerts.all();
+    Json(Alerts {
+        alerts: all.iter().map(alert).collect(),
+    })
+    .into_response()
+}
+
+fn alert(raised: &RaisedAlert) -> BudgetAlert {
+    let budget = &raised.alert.budget;
+    BudgetAlert {
+        number: raised.number,
+        at_unix_ms: raised.at_ms,
+        budget: budget.name.clone(),
+        scope: shown_scope(&budget.scope),
+        percent: raised.alert.percent,
+        spent: raised.alert.spent,
+        amount: budget.amount,
+        unit: budget.unit.name().to_owned(),
+        period: budget.period.name().to_owned(),
+    }
+}
+
+async fn waiting(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    let status = views::queue_status(&shared, usize::MAX);
+    match status.calls.into_iter().find(|call| call.request_id == id) {
+        Some(call) => Json(call).into_response(),
+        None => (StatusCode::NOT_FOUND, "no request of this id waits\n").into_response(),
+    }
+}
+
+async fn cancel(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    let cancelled = cancel_where(&shared, |who| *who.request_id == *id);
+    if cancelled == 0 {
+        return (StatusCode::NOT_FOUND, "no request of this id waits\n").into_response();
+    }
+    tracing::info!(id = %id.escape_debug(), "a waiting request was cancelled by an operator");
+    Json(Cancelled { cancelled }).into_response()
+}
+
+async fn cancel_session(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    let cancelled = cancel_where(&shared, |who| who.session.as_deref() == Some(&*id));
+    let session = id.escape_debug();
+    tracing::info!(%session, cancelled, "a session's waiting requests were cancelled by an operator");
+    Json(Cancelled { cancelled }).into_response()
+}
+
+fn cancel_where(shared: &Shared, which: impl Fn(&WaitingRequest) -> bool) -> u64 {
+    let pools = shared.registry.all();
+    pools
+        .iter()
+        .map(|pool| pool.cancel_where(&which) as u64)
+        .sum()
+}
+
+async fn reset(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let request: ResetRequest = match body.as_ref() {
+        [] => ResetRequest::default(),
+        bytes => match serde_json::from_slice(bytes) {
+            Ok(request) => request,
+            Err(error) => {
+                let text =
+                    format!("the body is not understood: {error}; expected {{\"pool\": NAME}}\n");
+                return (StatusCode::BAD_REQUEST, text).into_response();
+            }
+        },
+    };
+    let mut pools = shared.registry.all();
+    if let Some(name) = &request.pool {
+        pools.retain(|pool| **pool.watch().name() == **name);
+        if pools.is_empty() {
+            return (StatusCode::NOT_FOUND, "no pool has this name\n").into_response();
+        }
+    }
+    for pool in &pools {
+        pool.reset();
+        tracing::warn!(
+            pool = %pool.watch().name(),
+            asked_by = "an operator with the admin token",
+            "the pool has forgotten what it learned and counted, and starts over slowly"
+        );
+    }
+    let names = pools.iter().map(|pool| pool.watch().name().to_string());
+    Json(ResetAnswer {
+        pools: names.collect(),
+    })
+    .into_response()
+}

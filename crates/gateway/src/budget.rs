@@ -1,0 +1,333 @@
+//! Budgets at work: which hold for a call, what it may cost, and what it did cost.
+
+mod alerts;
+mod books;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use paceline_config::{BudgetPeriod, BudgetRule, BudgetScope, BudgetUnit, Settings, UnknownPrice};
+use paceline_coordinator::InstanceId;
+use paceline_coordinator::budgets::{
+    Budget, BudgetSettings, BudgetStore, Budgets, InProcessBudgets, NoBooks, Outcome, Period,
+    Refusal, RefusalReason, Reserved, SCOPE_MAX, Spend, Standing, Unit,
+};
+use paceline_ledger::Ledger;
+use paceline_telemetry::Metrics;
+use paceline_tokens::prices::{CostBound, Date, ServiceTier};
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+
+pub(crate) use alerts::{Alerts, RaisedAlert};
+
+use crate::caller::Caller;
+use crate::exchange::{Ending, Exchange};
+use crate::record::{Recorder, service_tier, split_tags, unix_ms};
+use crate::respond::Problem;
+
+/// Budgets of callers that are remembered for those who look at them.
+const SEEN_MAX: usize = 10_000;
+
+/// Input may turn out larger than its estimate: by this part of it, and by this many tokens.
+const INPUT_MARGIN_PERCENT: u64 = 20;
+const INPUT_MARGIN_TOKENS: u64 = 50;
+
+/// The tokens of an answer that nothing bounds, where the model is not known either.
+const OUTPUT_TOKENS_MAX: u64 = 128_000;
+
+/// Keeps budgets for all calls of this gateway.
+#[derive(Debug)]
+pub(crate) struct Purse {
+    budgets: Budgets,
+    pub(crate) alerts: Arc<Alerts>,
+    seen: Mutex<HashMap<String, Budget>>,
+}
+
+impl Purse {
+    /// Opens the budgets, in `store` where there is one.
+    pub(crate) fn open(
+        store: Option<Arc<dyn BudgetStore>>,
+        ledger: Option<Ledger>,
+        metrics: &Arc<Metrics>,
+        control: &Handle,
+    ) -> Self {
+        let _entered = control.enter();
+        let store = store.unwrap_or_else(|| Arc::new(InProcessBudgets::new()));
+        let number = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
+        let settings = BudgetSettings::default();
+        let instance = InstanceId(number);
+        let (budgets, raised) = match ledger {
+            Some(ledger) => Budgets::open(
+                store,
+                Arc::new(books::LedgerBooks(ledger)),
+                instance,
+                settings,
+            ),
+            None => Budgets::open(store, Arc::new(NoBooks), instance, settings),
+        };
+        let alerts = Arc::new(Alerts::new(Arc::clone(metrics)));
+        control.spawn(Arc::clone(&alerts).listen(raised));
+        Self {
+            budgets,
+            alerts,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Reserves what a call may cost; `None` where no budget holds for it.
+    ///
+    /// # Errors
+    /// When a budget refuses it, or room does not come in the time that it may wait.
+    pub(crate) async fn reserve(
+        &self,
+        settings: &Settings,
+        exchange: &Exchange,
+        patience: Duration,
+    ) -> Result<Option<Reserved>, Problem> {
+        let budgets = budgets_of(&settings.budgets, &exchange.caller);
+        if budgets.is_empty() {
+            return Ok(None);
+        }
+        let needs_price = budgets
+            .iter()
+            .any(|budget| budget.is_hard && budget.unit == Unit::Nanousd);
+        let (expected, worst) = bounds(settings, exchange, needs_price)?;
+        self.note(&budgets);
+        let asked = self.budgets.acquire(budgets, expected, worst);
+        match tokio::time::timeout(patience, asked).await {
+            Ok(Outcome::Go(reserved)) => Ok(Some(reserved)),
+            Ok(Outcome::Refused(refusal)) => Err(refused(&refusal, exchange)),
+            Err(_) => Err(Problem::budget_busy()),
+        }
+    }
+
+    /// Budgets that calls were held to lately, and how they stand; those that cannot be asked now are
+    /// left out.
+    pub(crate) async fn standings(&self, count_max: usize) -> Vec<(Budget, Standing)> {
+        let mut budgets: Vec<_> = self.seen.lock().values().cloned().collect();
+        budgets.sort_by_key(Budget::key);
+        budgets.truncate(count_max);
+        let mut standings = Vec::with_capacity(budgets.len());
+        for budget in budgets {
+            if let Ok(standing) = self.budgets.look(&budget).await {
+                standings.push((budget, standing));
+            }
+        }
+        standings
+    }
+
+    /// Waits until the store has been told of all that has ended.
+    pub(crate) async fn settled(&self) {
+        self.budgets.settled().await;
+    }
+
+    fn note(&self, budgets: &[Budget]) {
+        let mut seen = self.seen.lock();
+        for budget in budgets {
+            if seen.len() < SEEN_MAX {
+                seen.insert(budget.key(), budget.clone());
+            }
+        }
+    }
+}
+
+/// Settles what was reserved for a call that is over.
+pub(crate) fn settle(reserved: Reserved, recorder: &Recorder, exchange: &Exchange, ending: Ending) {
+    if exchange.attempts == 0 {
+        return reserved.release();
+    }
+    let took = recorder.took(exchange, ending);
+    let Some(nanousd) = took.cost_nanousd else {
+        // Dropped, it counts as what was assumed of it: an unknown cost is not nothing.
+        return drop(reserved);
+    };
+    reserved.settle(Spend {
+        nanousd,
+        tokens: took.tokens,
+        requests: 1,
+    });
+}
+
+/// The budgets that hold for a caller's calls.
+fn budgets_of(rules: &[BudgetRule], caller: &Caller) -> Vec<Budget> {
+    let named = |rule: &BudgetRule| {
+        let key = caller.key.as_ref();
+        key.is_some_and(|key| key.budgets.contains(&rule.name))
+    };
+    rules
+        .iter()
+        .filter(|rule| !rule.named_only || named(rule))
+        .flat_map(|rule| {
+            let scopes = scopes_of(rule, caller);
+            scopes.into_iter().map(|scope| budget(rule, &scope))
+        })
+        .collect()
+}
+
+/// Whose accounts a caller's calls go to by a rule.
+fn scopes_of(rule: &BudgetRule, caller: &Caller) -> Vec<String> {
+    let is_meant = |name: &str| rule.only.is_empty() || rule.only.iter().any(|only| only == name);
+    let one = |kind: &str, name: &str| is_meant(name).then(|| format!("{kind}:{name}"));
+    match rule.scope {
+        BudgetScope::All => vec!["all".to_owned()],
+        BudgetScope::Tenant => one("tenant", &caller.tenant).into_iter().collect(),
+        BudgetScope::Key => {
+            let key = caller.key.as_ref();
+            key.and_then(|key| one("key", &key.id))
+                .into_iter()
+                .collect()
+        }
+        BudgetScope::Session => {
+            let session = caller
+                .session
+                .as_deref()
+                .filter(|session| is_meant(session));
+            let scope = session.map(|session| books::session_scope(&caller.tenant, session));
+            scope.into_iter().collect()
+        }
+        BudgetScope::Tag => {
+            let tags = caller.tags.as_deref().map(split_tags).unwrap_or_default();
+            tags.iter().filter_map(|tag| one("tag", tag)).collect()
+        }
+    }
+}
+
+fn budget(rule: &BudgetRule, scope: &str) -> Budget {
+    Budget {
+        name: rule.name.clone(),
+        scope: bounded_scope(scope),
+        unit: match rule.unit {
+            BudgetUnit::Nanousd => Unit::Nanousd,
+            BudgetUnit::Tokens => Unit::Tokens,
+            BudgetUnit::Requests => Unit::Requests,
+        },
+        amount: rule.amount,
+        period: match rule.period {
+            BudgetPeriod::Minute => Period::Minute,
+            BudgetPeriod::Hour => Period::Hour,
+            BudgetPeriod::Day => Period::Day,
+            BudgetPeriod::Week => Period::Week,
+            BudgetPeriod::Month => Period::Month,
+            BudgetPeriod::Forever => Period::Forever,
+        },
+        utc_offset_min: rule.utc_offset_minutes,
+        is_hard: rule.is_hard,
+        thresholds: rule.alerts_percent.clone(),
+    }
+}
+
+/// Names that callers choose can be long; longer ones are known by their hash.
+fn bounded_scope(scope: &str) -> String {
+    if scope.len() <= SCOPE_MAX {
+        return scope.to_owned();
+    }
+    let (kind, _) = scope.split_once(':').unwrap_or((scope, ""));
+    format!("{kind}#{:x}", Sha256::digest(scope))
+}
+
+/// What a call is expected to cost, and what it can cost.
+///
+/// Where the call bounds its answer, both are what it costs with an answer of that length: such a call
+/// never passes a budget. Where nothing does, what was learned of its like is expected, and the longest
+/// answer of the model is the worst.
+fn bounds(
+    settings: &Settings,
+    exchange: &Exchange,
+    needs_price: bool,
+) -> Result<(Spend, Spend), Problem> {
+    let recorder = &exchange.shared.recorder;
+    let (book, provider) = recorder.prices();
+    let now_ms = unix_ms(exchange.shared.clock.date(exchange.shared.clock.now()));
+    let day = Date::of_unix_seconds(now_ms.unsigned_abs() / 1_000);
+    let model = exchange.model.as_deref().unwrap_or_default();
+    let known = book.price_at(&provider, model, day).cloned();
+    let price = match (known, settings.prices.unknown) {
+        (Some(price), _) => Some(price),
+        (None, UnknownPrice::Dearest) => book.dearest(day),
+        (None, UnknownPrice::Refuse) if needs_price => {
+            return Err(Problem::price_unknown(model, &provider));
+        }
+        (None, UnknownPrice::Refuse) => None,
+    };
+    let estimate = exchange.estimated_input_tokens;
+    let input = estimate
+        .saturating_add(estimate / 100 * INPUT_MARGIN_PERCENT)
+        .saturating_add(INPUT_MARGIN_TOKENS);
+    let longest = price
+        .as_ref()
+        .and_then(|price| price.output_tokens_max())
+        .unwrap_or(OUTPUT_TOKENS_MAX);
+    let (expected_output, worst_output) = match exchange.output_bound {
+        Some(bound) => (bound, bound),
+        None => (exchange.expected_output_tokens.min(longest), longest),
+    };
+    let spend = |output: u64| {
+        let cost = price.as_ref().map(|price| {
+            price.most_of(&CostBound {
+                tier: asked_tier(exchange),
+                images: exchange.images,
+                ..CostBound::text(input, Some(output))
+            })
+        });
+        let nanousd = match cost {
+            Some(Ok(nanousd)) => nanousd,
+            Some(Err(_)) | None if !needs_price => 0,
+            Some(Err(unpriced)) => return Err(Problem::unpriced(&unpriced)),
+            None => 0,
+        };
+        Ok(Spend {
+            nanousd,
+            tokens: input.saturating_add(output),
+            requests: 1,
+        })
+    };
+    Ok((spend(expected_output)?, spend(worst_output)?))
+}
+
+/// The tier that was asked for: the default one may turn out to be any that costs no more.
+fn asked_tier(exchange: &Exchange) -> ServiceTier {
+    service_tier(exchange.service_tier.as_deref())
+}
+
+fn refused(refusal: &Refusal, exchange: &Exchange) -> Problem {
+    let budget = &refusal.budget;
+    let now_ms = unix_ms(exchange.shared.clock.date(exchange.shared.clock.now())).unsigned_abs();
+    let wait = refusal
+        .free_at_ms
+        .map(|at| Duration::from_millis(at.saturating_sub(now_ms).max(1)));
+    let amount = |units: u64| alerts::amount(budget.unit, units);
+    let what = match refusal.reason {
+        RefusalReason::Spent => format!(
+            "{} of {} are spent, and this call may take {}",
+            amount(refusal.spent),
+            amount(budget.amount),
+            amount(refusal.need)
+        ),
+        RefusalReason::TooLarge => format!(
+            "this call may take {}, more than the whole {}; lower max_tokens or the input",
+            amount(refusal.need),
+            amount(budget.amount)
+        ),
+        RefusalReason::StoreAway => format!(
+            "the store of budgets is away, and what may be spent without it is used up ({} of {} \
+             are known to be spent)",
+            amount(refusal.spent),
+            amount(budget.amount)
+        ),
+    };
+    let free = match refusal.free_at_ms.filter(|_| wait.is_some()) {
+        Some(at_ms) => format!("; it starts anew at {}", alerts::utc(at_ms)),
+        None => String::new(),
+    };
+    Problem::budget(
+        format!(
+            "the budget {} of {} ({}) has no room: {what}{free}",
+            budget.name,
+            budget.scope,
+            budget.period.name()
+        ),
+        wait,
+    )
+}

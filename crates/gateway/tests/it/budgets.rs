@@ -1,0 +1,201 @@
+//! Budgets hold, however many calls run at once, on one gateway and on several.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use futures_util::future::join_all;
+use paceline_admin_api::{Alerts, BudgetStanding, BudgetStandings};
+use paceline_coordinator::InProcess;
+use paceline_coordinator::budgets::InProcessBudgets;
+use paceline_simulator::Simulator;
+use paceline_testkit::{Answer, TestGateway, chat};
+
+use crate::provider::provider;
+
+async fn budgets(gateway: &TestGateway) -> Result<Vec<BudgetStanding>> {
+    let answer = gateway.admin("/monitoring/budgets").await?;
+    let standings: BudgetStandings = serde_json::from_slice(&answer.body)?;
+    Ok(standings.budgets)
+}
+
+/// Calls at once from all of these gateways; how many were answered, and what the others were told.
+async fn calls(gateways: &[TestGateway], count: usize) -> Result<(usize, Vec<Answer>)> {
+    let calls = (0..count).map(|number| {
+        let caller = gateways[number % gateways.len()].caller();
+        async move {
+            caller
+                .chat(&[("x-paceline-tenant", "acme")], chat(5, false))
+                .await
+        }
+    });
+    let (mut served, mut refused) = (0, Vec::new());
+    for answer in join_all(calls).await {
+        let answer = answer?;
+        match answer.status.as_u16() {
+            200 => served += 1,
+            _ => refused.push(answer),
+        }
+    }
+    Ok((served, refused))
+}
+
+fn assert_refused(refused: &[Answer]) {
+    for answer in refused {
+        assert_eq!(answer.status, 429);
+        assert_eq!(answer.error_code(), "budget_exceeded");
+        let text = String::from_utf8_lossy(&answer.body);
+        assert!(
+            text.contains("the budget calls of tenant:acme (day)"),
+            "{text}"
+        );
+        assert!(
+            text.contains("50 requests of 50 requests are spent"),
+            "{text}"
+        );
+        assert!(text.contains("it starts anew at 20"), "{text}");
+        assert_eq!(answer.header("x-should-retry"), "false");
+        let wait: u64 = answer.header("retry-after").parse().unwrap();
+        assert!(wait <= 86_400, "{wait}");
+    }
+}
+
+const CALLS: &str = "[budgets.calls]\namount = \"50 requests\"\nperiod = \"day\"\n";
+
+#[tokio::test]
+async fn of_many_calls_at_once_as_many_go_as_fit() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let gateways = [TestGateway::start(simulator.address(), CALLS)?];
+    let (served, refused) = calls(&gateways, 200).await?;
+    assert_eq!((served, refused.len()), (50, 150));
+    assert_refused(&refused);
+    let standing = budgets(&gateways[0]).await?.pop().context("one budget")?;
+    assert_eq!((standing.spent, standing.held), (50, 0));
+    assert_eq!(
+        (&*standing.scope, standing.used_ratio),
+        ("tenant:acme", 1.0)
+    );
+    Ok(())
+}
+
+async fn sharing(simulator: &Simulator, count: usize) -> Result<Vec<TestGateway>> {
+    let (limits, budgets) = (InProcess::new(), Arc::new(InProcessBudgets::new()));
+    let start = |_| {
+        let (limits, budgets) = (Arc::new(limits.clone()), Arc::clone(&budgets));
+        TestGateway::start_with_stores(simulator.address(), CALLS, limits, budgets)
+    };
+    (0..count).map(start).collect()
+}
+
+#[tokio::test]
+async fn of_many_calls_at_once_on_three_gateways_as_many_go_as_fit() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let gateways = sharing(&simulator, 3).await?;
+    let (served, refused) = calls(&gateways, 200).await?;
+    assert_eq!((served, refused.len()), (50, 150));
+    assert_refused(&refused);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_budget_in_dollars_is_used_to_the_end_and_never_passed() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    // A call costs about five micro-dollars and may cost ten times as much by what it allows.
+    let limits = "[prices]\nprovider = \"openai\"\n[budgets.money]\namount = \"0.0005 usd\"\nscope = \"all\"\n";
+    let gateway = TestGateway::start(simulator.address(), limits)?;
+    let asked = (0..150).map(|_| {
+        let caller = gateway.caller();
+        async move { caller.chat(&[], chat(50, false)).await }
+    });
+    let mut served = 0;
+    for answer in join_all(asked).await {
+        let answer = answer?;
+        assert!(
+            matches!(answer.status.as_u16(), 200 | 429),
+            "{}",
+            answer.status
+        );
+        served += usize::from(answer.status == 200);
+    }
+    let standing = budgets(&gateway).await?.pop().context("one budget")?;
+    assert_eq!(standing.amount, 500_000);
+    assert!(standing.spent <= standing.amount, "{standing:?}");
+    // What is left is less than the most that one call may cost.
+    assert!(standing.spent > 440_000, "{standing:?}, {served} served");
+    let ledger = gateway.ledger().await?;
+    let total = ledger.query(&paceline_ledger::Query::default()).await?;
+    assert_eq!(total.groups[0].usage.cost_nanousd, standing.spent);
+    let alerts: Alerts = serde_json::from_slice(&gateway.admin("/monitoring/alerts").await?.body)?;
+    let percents: Vec<_> = alerts.alerts.iter().map(|alert| alert.percent).collect();
+    assert_eq!(percents, [80], "told once, and all of it was not spent");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_spent_is_known_after_a_restart() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let state = Arc::new(tempfile::tempdir()?);
+    let limits = "[budgets.calls]\namount = \"3 requests\"\nperiod = \"month\"\n";
+    for served in [2, 1, 0] {
+        let at = simulator.address();
+        let gateway = TestGateway::start_in(Arc::clone(&state), at, limits, &[])?;
+        let mut answered = 0;
+        for _ in 0..2 {
+            let headers = [("x-paceline-tenant", "acme")];
+            let answer = gateway.caller().chat(&headers, chat(5, false)).await?;
+            answered += usize::from(answer.status == 200);
+        }
+        assert_eq!(answered, served);
+        gateway.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unknown_price_is_refused_or_taken_for_the_dearest() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let limits = "[budgets.money]\namount = \"1 usd\"\nscope = \"all\"\n";
+    let gateway = TestGateway::start(simulator.address(), limits)?;
+    let answer = gateway.caller().chat(&[], chat(5, false)).await?;
+    assert_eq!(
+        (answer.status.as_u16(), &*answer.error_code()),
+        (403, "price_unknown")
+    );
+    let dearest = format!("{limits}[prices]\nunknown = \"dearest\"\n");
+    let gateway = TestGateway::start(simulator.address(), &dearest)?;
+    let answer = gateway.caller().chat(&[], chat(5, false)).await?;
+    assert_eq!(answer.status, 200);
+    let standing = budgets(&gateway).await?.pop().context("one budget")?;
+    assert!(standing.spent > 0, "{standing:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_soft_budget_only_tells_and_each_session_has_its_own() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let limits = "[budgets.soft]\namount = \"1 requests\"\nhard = false\n\
+                  [budgets.each]\namount = \"2 requests\"\nscope = \"session\"\n";
+    let gateway = TestGateway::start(simulator.address(), limits)?;
+    for (session, status) in [("a", 200), ("a", 200), ("a", 429), ("b", 200)] {
+        let headers = [("x-paceline-tenant", "t"), ("x-paceline-session", session)];
+        let answer = gateway.caller().chat(&headers, chat(5, false)).await?;
+        assert_eq!(answer.status, status, "{session}");
+    }
+    let standings = budgets(&gateway).await?;
+    let scopes: Vec<_> = standings.iter().map(|budget| &*budget.scope).collect();
+    assert_eq!(scopes, ["session:t/a", "session:t/b", "tenant:t"]);
+    assert_eq!(standings[2].spent, 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_never_went_out_takes_nothing() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let limits = format!("{CALLS}[limits]\ntokens_per_hour = 50\nwindow = \"bucket\"\n");
+    let gateway = TestGateway::start(simulator.address(), &limits)?;
+    let headers = [("x-paceline-tenant", "acme")];
+    let answer = gateway.caller().chat(&headers, chat(100, false)).await?;
+    assert_eq!(answer.error_code(), "request_larger_than_limit");
+    let standing = budgets(&gateway).await?.pop().context("one budget")?;
+    assert_eq!((standing.spent, standing.held), (0, 0));
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Caller keys: who may call, as whom, and for which models.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use paceline_keys::{KeyFile, ModelPattern, NewKey, Priority};
+use paceline_ledger::Filter;
+use paceline_testkit::{TestGateway, chat};
+use tempfile::TempDir;
+
+use crate::provider::provider;
+
+/// A folder with one key, and the key.
+fn folder_with(new: NewKey) -> Result<(Arc<TempDir>, String, String)> {
+    let folder = Arc::new(tempfile::tempdir()?);
+    let mut file = KeyFile::open(folder.path())?;
+    let (record, text) = file.create(new, 1_700_000_000)?;
+    Ok((folder, record.id.0, text.reveal().to_owned()))
+}
+
+fn acme() -> NewKey {
+    NewKey {
+        name: "chat app".to_owned(),
+        tenant: "acme".to_owned(),
+        models: vec![ModelPattern("gpt-4o*".to_owned())],
+        priority: Some(Priority::Batch),
+        ..NewKey::default()
+    }
+}
+
+const OWN: &str = "[upstream]\napi_key = \"sk-the-gateways-own\"\n";
+
+#[tokio::test]
+async fn with_keys_everybody_needs_one_and_calls_as_its_tenant() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let (folder, id, key) = folder_with(acme())?;
+    let gateway = TestGateway::start_in(folder, simulator.address(), OWN, &[])?;
+    let bearer = format!("Bearer {key}");
+    let caller = gateway.caller();
+    let answer = caller
+        .chat(&[("authorization", &bearer)], chat(5, false))
+        .await?;
+    assert_eq!(answer.status, 200);
+    let answer = caller.chat(&[("api-key", &key)], chat(5, false)).await?;
+    assert_eq!(answer.status, 200, "as Azure's clients send theirs");
+    gateway.assert_settled_everywhere().await?;
+    let ledger = gateway.ledger().await?;
+    for entry in ledger.entries(&Filter::default(), None, 10).await?.entries {
+        assert_eq!(
+            (&*entry.tenant, entry.key_id.as_deref()),
+            ("acme", Some(&*id))
+        );
+        assert_eq!(entry.priority.as_deref(), Some("batch"));
+    }
+    let pools = gateway.pools().await?;
+    assert_eq!(
+        pools.len(),
+        1,
+        "all calls go with the gateway's own key: {pools:?}"
+    );
+    // No part of a key is anywhere.
+    for text in [
+        gateway.admin("/monitoring/rate-limits").await?.body,
+        gateway.admin("/metrics").await?.body,
+    ] {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(
+            !text.contains(&key[3..]) && !text.contains("sk-the"),
+            "{text}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_has_no_valid_key_is_not_told_why() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let (folder, _, key) = folder_with(acme())?;
+    let gateway = TestGateway::start_in(folder, simulator.address(), OWN, &[])?;
+    let mut other = key.clone();
+    other.replace_range(5..6, if &key[5..6] == "a" { "b" } else { "a" });
+    for wrong in ["sk-some-other-key", "", &other, &key[..20]] {
+        let bearer = format!("Bearer {wrong}");
+        let answer = gateway
+            .caller()
+            .chat(&[("authorization", &bearer)], chat(5, false))
+            .await?;
+        assert_eq!(
+            (answer.status.as_u16(), &*answer.error_code()),
+            (401, "invalid_caller_key"),
+            "{wrong}"
+        );
+        assert!(!String::from_utf8_lossy(&answer.body).contains(&key[3..]));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_is_for_its_models_and_its_tenant_alone() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let (folder, _, key) = folder_with(NewKey {
+        models: vec![ModelPattern("gpt-5*".to_owned())],
+        ..acme()
+    })?;
+    let gateway = TestGateway::start_in(folder, simulator.address(), OWN, &[])?;
+    let bearer = format!("Bearer {key}");
+    let mut headers = vec![("authorization", bearer.as_str())];
+    let answer = gateway.caller().chat(&headers, chat(5, false)).await?;
+    assert_eq!(
+        (answer.status.as_u16(), &*answer.error_code()),
+        (403, "model_not_allowed")
+    );
+    headers.push(("x-paceline-tenant", "somebody else"));
+    let answer = gateway.caller().chat(&headers, chat(5, false)).await?;
+    assert_eq!(
+        (answer.status.as_u16(), &*answer.error_code()),
+        (403, "tenant_not_allowed")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_come_and_go_while_the_gateway_runs() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let folder = Arc::new(tempfile::tempdir()?);
+    let at = simulator.address();
+    let gateway = TestGateway::start_in(Arc::clone(&folder), at, OWN, &[])?;
+    assert_eq!(
+        gateway.caller().chat(&[], chat(5, false)).await?.status,
+        200
+    );
+    let mut file = KeyFile::open(folder.path())?;
+    let (record, text) = file.create(acme(), 1_700_000_000)?;
+    until(&gateway, "", 401).await?;
+    let bearer = format!("Bearer {}", text.reveal());
+    until(&gateway, &bearer, 200).await?;
+    file.revoke(&record.id, 1_700_000_001)?;
+    until(&gateway, &bearer, 401).await
+}
+
+/// Waits until a call with this authorization is answered with this status.
+async fn until(gateway: &TestGateway, bearer: &str, status: u16) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let headers = [("authorization", bearer)];
+        let answer = gateway.caller().chat(&headers, chat(5, false)).await?;
+        if answer.status == status {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < deadline, "still {}", answer.status);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
