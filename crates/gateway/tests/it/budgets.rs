@@ -54,8 +54,8 @@ fn assert_refused(refused: &[Answer]) {
         );
         assert!(text.contains("it starts anew at 20"), "{text}");
         assert_eq!(answer.header("x-should-retry"), "false");
-        let wait: u64 = answer.header("retry-after").parse().unwrap();
-        assert!(wait <= 86_400, "{wait}");
+        let wait = answer.header("retry-after").parse::<u64>();
+        assert!(wait.as_ref().is_ok_and(|wait| *wait <= 86_400), "{wait:?}");
     }
 }
 
