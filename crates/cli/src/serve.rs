@@ -98,7 +98,8 @@ fn start(settings: &Settings) -> Result<Gateway, Failure> {
             StartError::Upstream(_)
             | StartError::Store(_)
             | StartError::Keys(_)
-            | StartError::Record(_) => exit::CONFIGURATION,
+            | StartError::Record(_)
+            | StartError::Telemetry(_) => exit::CONFIGURATION,
             StartError::Thread(_) => exit::FAILURE,
         };
         Failure::new(code, error.to_string())

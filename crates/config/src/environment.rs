@@ -28,6 +28,9 @@ const ALIASES: [(&str, &str); 1] = [("PACELINE_STATE_DIR", "admin.state_dir")];
 /// Variables of ours that are not settings: whoever starts the program reads them.
 const RESERVED: [&str; 1] = ["PACELINE_CONFIG"];
 
+/// Addresses that may wrongly hold a password, and are not repeated therefore.
+const ADDRESSES: [&str; 2] = ["upstream.base_url", "telemetry.otlp_endpoint"];
+
 /// A variable that sets something.
 struct Assignment {
     variable: String,
@@ -150,7 +153,7 @@ fn assign(
             variable: variable.to_owned(),
             path: path.to_owned(),
             value,
-            shown: !matches!(kind, Kind::Secret) && path != "upstream.base_url",
+            shown: !matches!(kind, Kind::Secret) && !ADDRESSES.contains(&path),
         }),
         Err(fault) => {
             let origin = Origin::Variable(variable.to_owned());

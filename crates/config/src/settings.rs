@@ -18,11 +18,12 @@ use crate::queue::RawQueue;
 use crate::retry::RawRetry;
 use crate::server::RawServer;
 use crate::store::RawStore;
+use crate::telemetry::RawTelemetry;
 use crate::tenants::{self, RawTenant};
 use crate::upstream::RawUpstream;
 use crate::{
     Admin, BudgetRule, DomainRule, EstimatorKind, Ledger, Log, Prices, Queue, Retry, Server, Store,
-    Tenant, Tier, Upstream,
+    Telemetry, Tenant, Tier, Upstream,
 };
 
 /// Everything that can be set, checked and complete: nothing in here needs another look.
@@ -61,6 +62,8 @@ pub struct Settings {
     pub ledger: Ledger,
     /// What is logged, and in which form.
     pub log: Log,
+    /// The collector that is told of calls; `None` means that none is.
+    pub telemetry: Option<Telemetry>,
 }
 
 impl Settings {
@@ -104,6 +107,7 @@ pub(crate) struct RawSettings {
     ledger: RawLedger,
     budgets: BTreeMap<String, RawBudget>,
     log: RawLog,
+    telemetry: RawTelemetry,
 }
 
 impl RawSettings {
@@ -122,6 +126,7 @@ impl RawSettings {
         let ledger = self.ledger.check(checker);
         let budgets = budgets::check(self.budgets, checker);
         let log = self.log.check(checker);
+        let telemetry = self.telemetry.check(checker);
         Some(Settings {
             server,
             admin,
@@ -139,6 +144,7 @@ impl RawSettings {
             ledger,
             budgets,
             log,
+            telemetry,
         })
     }
 }

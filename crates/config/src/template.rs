@@ -7,7 +7,7 @@ use crate::node::join;
 use crate::shape::{Form, Shape};
 
 /// The sections in the order of the file: what is changed most comes first.
-pub(crate) const SECTIONS: [&str; 14] = [
+pub(crate) const SECTIONS: [&str; 15] = [
     "server",
     "upstream",
     "limits",
@@ -22,6 +22,7 @@ pub(crate) const SECTIONS: [&str; 14] = [
     "ledger",
     "admin",
     "log",
+    "telemetry",
 ];
 
 /// The longest line of prose.

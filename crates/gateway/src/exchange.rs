@@ -14,6 +14,7 @@ use crate::labels;
 use crate::pace::Asks;
 use crate::relay::Outcome;
 use crate::shared::Shared;
+use crate::trace::{self, Trace};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub(crate) struct Exchange {
     pub(crate) request_id: Arc<str>,
     pub(crate) endpoint: Endpoint,
     pub(crate) caller: Caller,
-    received: Instant,
+    pub(crate) received: Instant,
     pub(crate) model: Option<Arc<str>>,
     pub(crate) stream: bool,
     pub(crate) pool: Option<Arc<str>>,
@@ -89,6 +90,7 @@ pub(crate) struct Exchange {
     pub(crate) output_bound: Option<u64>,
     /// What is held of budgets for it.
     pub(crate) reserved: Option<Reserved>,
+    pub(crate) trace: Trace,
     finished: bool,
 }
 
@@ -128,6 +130,7 @@ impl Exchange {
             images: 0,
             output_bound: None,
             reserved: None,
+            trace: Trace::default(),
             finished: false,
         }
     }
@@ -160,6 +163,7 @@ impl Exchange {
     pub(crate) fn answered(&mut self, status: u16) {
         self.status = status;
         self.first_byte = self.sent.map(|sent| sent.elapsed());
+        self.trace.answered(status);
     }
 
     /// Notes what the answer said of itself.
@@ -194,6 +198,7 @@ impl Exchange {
         if self.sent.is_some() {
             self.shared.hot.running.dec();
         }
+        trace::tell(self, ending);
         self.measure(ending);
         self.learn(ending);
         if let Some(reserved) = self.reserved.take() {

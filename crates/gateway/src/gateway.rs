@@ -24,6 +24,7 @@ use crate::probe::check_upstream;
 use crate::record::{RecordError, Recorder, retention, unix_ms};
 use crate::server::{ListenError, Worker, bind, run};
 use crate::shared::{Opened, Shared};
+use crate::trace;
 use crate::upstream::{TargetError, Upstream};
 
 /// How often pools are compared with each other.
@@ -34,6 +35,9 @@ const PRUNING: Duration = Duration::from_secs(600);
 
 /// How long it may take to tell the store that this gateway leaves.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long what is left may take to reach an OpenTelemetry collector at the end.
+const TELEMETRY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where the admin plane goes when the gateway itself listens to the network and nothing else was
 /// said: it is not for the network.
@@ -61,6 +65,9 @@ pub enum StartError {
     /// The ledger or the prices cannot be used.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The OpenTelemetry collector's address cannot be used.
+    #[error("{0}")]
+    Telemetry(String),
 }
 
 /// Reaches the store that gateways share, on the runtime that it is given. A store that is away is no
@@ -124,6 +131,7 @@ impl Gateway {
         connect: Option<Connect>,
     ) -> Result<Self, StartError> {
         usable(&settings).map_err(|error| StartError::Upstream(error.to_string()))?;
+        trace::usable(settings.telemetry.as_ref()).map_err(StartError::Telemetry)?;
         let threads = settings.server.threads.unwrap_or_else(cpu_count).max(1);
         let listeners = bind(settings.server.listen, threads)?;
         let address = local_address(&listeners, settings.server.listen);
@@ -268,6 +276,11 @@ impl Gateway {
         }
         self.shared.memory.save(&self.shared);
         self.shared.memory.let_go();
+        if let (Some(control), Some(telemetry)) = (&self.control, &self.shared.telemetry) {
+            let telemetry = Arc::clone(telemetry);
+            let close = async move { telemetry.close(TELEMETRY_PATIENCE).await };
+            drop(control.handle().block_on(control.spawn(close)));
+        }
         if let Some(control) = self.control.take() {
             control.shutdown_timeout(Duration::from_secs(1));
         }

@@ -31,6 +31,7 @@ mod respond;
 mod serve;
 mod server;
 mod shared;
+mod trace;
 mod upstream;
 
 pub use admin::{TokenError, admin_token, token_path};

@@ -73,10 +73,11 @@ async fn open(
         (Problem::internal(), Ending::UpstreamFailed)
     })?;
     let caller = hyper::upgrade::on(&mut request);
-    let forwarded = forward(&request, &upstream, live).ok_or_else(|| {
+    let mut forwarded = forward(&request, &upstream, live).ok_or_else(|| {
         let problem = Problem::invalid_path(request.uri().path(), "it cannot be forwarded");
         (problem, Ending::Refused)
     })?;
+    exchange.trace.attempts(&mut forwarded);
     let failed = |error: SendError| {
         tracing::warn!(%error, "a session could not be opened");
         (Problem::upstream(&error), Ending::UpstreamFailed)
@@ -149,13 +150,21 @@ async fn turn(
     match acquired {
         Acquired::Now(lease) => Ok(lease),
         Acquired::Refused(refusal) => Err(refused(refusal)),
-        Acquired::Later(wait, _) => match wait.await {
-            Turn::Go { lease, waited, .. } => {
-                exchange.waited = waited;
-                Ok(lease)
+        Acquired::Later(wait, _) => {
+            exchange.trace.waits();
+            match wait.await {
+                Turn::Go {
+                    lease,
+                    waited,
+                    binding,
+                } => {
+                    exchange.trace.goes(Some(binding));
+                    exchange.waited = waited;
+                    Ok(lease)
+                }
+                Turn::Refused(refusal) => Err(refused(refusal)),
             }
-            Turn::Refused(refusal) => Err(refused(refusal)),
-        },
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::intake::IntakeError;
 use crate::realtime;
 use crate::respond::Problem;
 use crate::server::{CallerBody, Worker};
+use crate::trace::Trace;
 
 pub(crate) use attempt::own_headers;
 pub(crate) use plan::Plan;
@@ -99,6 +100,7 @@ async fn prepare(
         }
     }
     let mut exchange = Exchange::new(Arc::clone(shared), endpoint, caller, received);
+    exchange.trace = Trace::begin(shared, request.headers());
     if endpoint.kind == EndpointKind::Realtime && realtime::is_upgrade(request.headers()) {
         return Ok(Prepared::Session(Box::new((request, exchange))));
     }

@@ -23,6 +23,7 @@ use crate::keys::CallerKeys;
 use crate::memory::{Memory, Recalled, common_salt};
 use crate::pace::{Registry, SharedPools};
 use crate::record::Recorder;
+use crate::trace::Telemetry;
 
 /// Models for which estimates are corrected and answer lengths learned, one by one.
 pub(crate) const MODELS_MAX: usize = 1_000;
@@ -88,6 +89,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hot: HotMetrics,
+    /// The way to an OpenTelemetry collector, where there is one.
+    pub(crate) telemetry: Option<Arc<Telemetry>>,
     pub(crate) learned: Mutex<Learned>,
     /// What outlives the process.
     pub(crate) memory: Arc<Memory>,
@@ -134,6 +137,7 @@ impl Shared {
         let memory = Arc::new(memory);
         let sharing = store.map(|store| SharedPools::new(store, &settings.upstream));
         let hot = HotMetrics::new(&metrics);
+        let telemetry = Telemetry::start(settings.telemetry.as_ref(), &metrics, &control);
         Self {
             live: RwLock::new(Arc::new(Live::new(settings, 0))),
             clock,
@@ -146,6 +150,7 @@ impl Shared {
                 control,
             ),
             hot,
+            telemetry,
             metrics,
             learned: Mutex::new(learned),
             names: NameHasher::new(memory.salt()),

@@ -229,6 +229,10 @@ pub struct Metrics {
     pub store_mode_changes: std::sync::Arc<Bounded<Counter>>,
     /// See [`names::BUDGET_ALERTS`].
     pub budget_alerts: Bounded<Counter>,
+    /// See [`names::TELEMETRY_SPANS`].
+    pub telemetry_spans: Bounded<Counter>,
+    /// See [`names::TELEMETRY_EXPORTS`].
+    pub telemetry_exports: Bounded<Counter>,
     /// See [`names::CONFIG_RELOADS`].
     pub config_reloads: Bounded<Counter>,
 }
@@ -291,6 +295,8 @@ impl Metrics {
             upstream_reachable: single(register, names::UPSTREAM_REACHABLE, Gauge::default()),
             store_mode_changes: std::sync::Arc::new(family(register, names::STORE_MODE_CHANGES)),
             budget_alerts: family(register, names::BUDGET_ALERTS),
+            telemetry_spans: family(register, names::TELEMETRY_SPANS),
+            telemetry_exports: family(register, names::TELEMETRY_EXPORTS),
             config_reloads: family(register, names::CONFIG_RELOADS),
             registry,
         }
@@ -414,6 +420,8 @@ mod tests {
             &metrics.retries,
             &metrics.store_mode_changes,
             &metrics.budget_alerts,
+            &metrics.telemetry_spans,
+            &metrics.telemetry_exports,
             &metrics.config_reloads,
         ] {
             counters.of(&["a", "b"]).inc();

@@ -1,6 +1,6 @@
 //! SIGHUP: the configuration is read again, and what is sound in it takes effect.
 
-use paceline_config::{Secret, Settings, Store};
+use paceline_config::{Secret, Settings, Store, Telemetry};
 use paceline_gateway::Gateway;
 
 use crate::load::{SettingsArgs, environment};
@@ -78,6 +78,10 @@ fn changed(started: &Settings, now: &Settings) -> Vec<&'static str> {
         ("admin.token", token(started) == token(now)),
         ("log.format", started.log.format == now.log.format),
         ("log.level", started.log.level == now.log.level),
+        (
+            "telemetry",
+            same_telemetry(started.telemetry.as_ref(), now.telemetry.as_ref()),
+        ),
     ];
     let store = same_store(started.store.as_ref(), now.store.as_ref());
     let changed = same.into_iter().chain(store).filter(|(_, same)| !same);
@@ -100,6 +104,21 @@ fn same_store(started: Option<&Store>, now: Option<&Store>) -> [(&'static str, b
             same(|a, b| a.first_share_ppm == b.first_share_ppm),
         ),
     ]
+}
+
+/// Whether the collector and what it is sent are the same.
+fn same_telemetry(started: Option<&Telemetry>, now: Option<&Telemetry>) -> bool {
+    let told = |telemetry: &Telemetry| {
+        let headers = telemetry.headers.iter();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+            .collect();
+        let named = (telemetry.endpoint.clone(), telemetry.service_name.clone());
+        let switches = (telemetry.traces, telemetry.metrics, telemetry.tags);
+        let rates = (telemetry.metrics_interval, telemetry.sample.to_bits());
+        (headers, named, switches, rates)
+    };
+    started.map(told) == now.map(told)
 }
 
 #[cfg(test)]
@@ -131,9 +150,10 @@ mod tests {
         let fixed = settings(
             "[server]\nlisten = \"127.0.0.1:1\"\nthreads = 3\n\
              [admin]\nenabled = false\nlisten = \"127.0.0.1:2\"\nstate_dir = \"/x\"\n\
-             token = \"0123456789abcdef\"\n[log]\nlevel = \"warn\"\nformat = \"json\"\n",
+             token = \"0123456789abcdef\"\n[log]\nlevel = \"warn\"\nformat = \"json\"\n\
+             [telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n",
         );
-        assert_eq!(changed(&started, &fixed).len(), 8);
+        assert_eq!(changed(&started, &fixed).len(), 9);
     }
 
     #[test]

@@ -26,7 +26,7 @@ const fn known(name: &'static str, path: &'static str, reading: Reading) -> Know
 }
 
 /// The variables that stand for one setting each.
-pub(crate) const KNOWN: [Known; 17] = [
+pub(crate) const KNOWN: [Known; 20] = [
     known("OPENAI_API_KEY", "upstream.api_key", Reading::AsWritten),
     known("OPENAI_BASE_URL", "upstream.base_url", Reading::AsWritten),
     known(
@@ -87,6 +87,21 @@ pub(crate) const KNOWN: [Known; 17] = [
         "OPENAI_STABILIZATION_MINUTES",
         "retry.stabilisation",
         Reading::Minutes,
+    ),
+    known(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "telemetry.otlp_endpoint",
+        Reading::AsWritten,
+    ),
+    known(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "telemetry.otlp_headers",
+        Reading::AsWritten,
+    ),
+    known(
+        "OTEL_SERVICE_NAME",
+        "telemetry.service_name",
+        Reading::AsWritten,
     ),
 ];
 

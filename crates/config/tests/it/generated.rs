@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::loading::{load, problems};
 
 /// The variables that the examples in the template name.
-const NAMED: [(&str, &str); 4] = [
+const NAMED: [(&str, &str); 5] = [
     ("PROVIDER_KEY", "sk-1"),
     ("ADMIN_TOKEN", "0123456789abcdef"),
     ("REDIS_URL", "redis://:secret@10.0.0.5:6379"),
@@ -17,6 +17,7 @@ const NAMED: [(&str, &str); 4] = [
         "DATABASE_URL",
         "postgres://paceline:secret@10.0.0.6/paceline",
     ),
+    ("COLLECTOR_HEADERS", "api-key=secret"),
 ];
 
 /// The dotted path of every key of the schema that holds a value.

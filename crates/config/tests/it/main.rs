@@ -23,3 +23,5 @@ mod prices;
 mod secrets;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod telemetry;

@@ -133,6 +133,7 @@ async fn after_failure(call: &mut Call, error: &SendError, lease: Option<Lease>)
         call.exchange.shared.note_upstream(false);
         call.exchange.unsent += 1;
     }
+    call.exchange.trace.failed(error);
     // A lease whose request never went out gives its whole reservation back.
     drop(lease);
     tracing::warn!(id = %call.exchange.request_id, %error, "attempt failed");
@@ -177,6 +178,7 @@ fn note_refusal(
     lease: Option<Lease>,
 ) -> Option<Duration> {
     refusal::note(&call.exchange, refusal);
+    call.exchange.trace.refused(&labels::refusal(refusal));
     if refusal.limit_name.as_deref().is_some_and(is_long_context) {
         // It is the pool of long requests that has to pause, and not the one that this was taken for.
         choose_pool_again(&mut call.plan, &mut call.exchange);

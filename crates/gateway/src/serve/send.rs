@@ -83,6 +83,7 @@ pub(super) fn build(call: &mut Call, upstream: &Upstream) -> Option<Request<Upst
     *request.method_mut() = plan.method.clone();
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
+    call.exchange.trace.attempts(&mut request);
     Some(request)
 }
 
@@ -174,7 +175,7 @@ fn unexplained(status: u16, headers: &HeaderMap) -> Refusal {
 
 /// Reads as much of a good answer as can be held back without the caller noticing.
 async fn read_start(
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     upstream: &Upstream,
     response: Response<Incoming>,
     connection: Connection,
@@ -195,6 +196,7 @@ async fn read_start(
         let mut reader = Reader::events(kind, strip_usage);
         let mut ready = VecDeque::new();
         if let Some(piece) = next_piece(&mut body, upstream.idle_timeout).await? {
+            exchange.trace.begins_to_stream();
             reader.read(piece, &mut |piece| ready.push_back(piece));
             if kind == EndpointKind::Responses {
                 hold_preamble(&mut body, &mut reader, &mut ready).await?;

@@ -55,6 +55,7 @@ pub(super) async fn wait(
             if let Some(progress) = progress {
                 progress.waits(&paced.pool, wait.id());
             }
+            exchange.trace.waits();
             let turn = wait.await;
             if let Some(progress) = progress {
                 progress.goes();
@@ -65,6 +66,7 @@ pub(super) async fn wait(
                     waited,
                     binding,
                 } => {
+                    exchange.trace.goes(Some(binding));
                     record(exchange, &lease, waited, Some(binding));
                     Ok(lease)
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -146,27 +147,7 @@ impl Upstream {
 
     /// Opens a connection of its own for a protocol upgrade.
     pub(crate) async fn open(&self) -> Result<SendRequest<UpstreamBody>, SendError> {
-        let stream = match timeout(self.connect_timeout, self.target.connect()).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(SendError::Connect(error.to_string())),
-            Err(_) => {
-                return Err(SendError::Connect(format!(
-                    "no connection within {} s",
-                    self.connect_timeout.as_secs_f64()
-                )));
-            }
-        };
-        let (sender, connection) = http1::Builder::new()
-            .preserve_header_case(false)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| SendError::Connect(chain(&error)))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(error = %chain(&error), "upstream connection ended");
-            }
-        });
-        Ok(sender)
+        handshake(&self.target, self.connect_timeout).await
     }
 
     fn take_idle(&self) -> Option<SendRequest<UpstreamBody>> {
@@ -198,6 +179,40 @@ impl Upstream {
             });
         }
     }
+}
+
+/// Opens a connection that is ready for requests.
+///
+/// # Errors
+/// [`SendError::Connect`].
+pub(crate) async fn handshake<B>(
+    target: &Target,
+    limit: Duration,
+) -> Result<SendRequest<B>, SendError>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let stream = match timeout(limit, target.connect()).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(SendError::Connect(error.to_string())),
+        Err(_) => {
+            return Err(SendError::Connect(format!(
+                "no connection within {} s",
+                limit.as_secs_f64()
+            )));
+        }
+    };
+    let (sender, connection) = http1::Builder::new()
+        .preserve_header_case(false)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| SendError::Connect(chain(&error)))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(error = %chain(&error), "upstream connection ended");
+        }
+    });
+    Ok(sender)
 }
 
 /// An error with all that caused it, in one line.

@@ -17,4 +17,5 @@ mod refusals;
 mod relay;
 mod sharing;
 mod store;
+mod telemetry;
 mod tunnel;

@@ -1,0 +1,4 @@
+//! The crate's lists beside what is made of them.
+
+#[cfg(test)]
+mod dashboard;
