@@ -28,6 +28,7 @@
 //! no process environment, and of all files only those that a setting names for a secret.
 
 mod admin;
+mod alerts;
 mod budgets;
 mod checker;
 mod document;
@@ -64,6 +65,7 @@ mod upstream;
 mod verify;
 
 pub use admin::Admin;
+pub use alerts::Webhook;
 pub use budgets::{BudgetPeriod, BudgetRule, BudgetScope, BudgetUnit};
 pub use domains::{
     ChargeRule, DomainRule, LimitRule, Metric, SettleRule, WhenStoreIsAway, WindowKind,

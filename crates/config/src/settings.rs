@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::RawAdmin;
+use crate::alerts::RawAlerts;
 use crate::budgets::{self, RawBudget};
 use crate::checker::Checker;
 use crate::domains::{self, RawDomain, RawLimits};
@@ -23,7 +24,7 @@ use crate::tenants::{self, RawTenant};
 use crate::upstream::RawUpstream;
 use crate::{
     Admin, BudgetRule, DomainRule, EstimatorKind, Ledger, Log, Prices, Queue, Retry, Server, Store,
-    Telemetry, Tenant, Tier, Upstream,
+    Telemetry, Tenant, Tier, Upstream, Webhook,
 };
 
 /// Everything that can be set, checked and complete: nothing in here needs another look.
@@ -56,6 +57,8 @@ pub struct Settings {
     pub grounded_margin_percent: u32,
     /// Where prices of one's own are, and what a price that is not known means.
     pub prices: Prices,
+    /// Where alerts are posted to; `None`: nowhere.
+    pub webhook: Option<Webhook>,
     /// How much money, tokens or requests somebody may use in a period.
     pub budgets: Vec<BudgetRule>,
     /// Where usage records are kept, and for how long.
@@ -106,6 +109,7 @@ pub(crate) struct RawSettings {
     prices: RawPrices,
     ledger: RawLedger,
     budgets: BTreeMap<String, RawBudget>,
+    alerts: RawAlerts,
     log: RawLog,
     telemetry: RawTelemetry,
 }
@@ -124,6 +128,7 @@ impl RawSettings {
         let store = self.store.check(checker);
         let prices = self.prices.check(&admin.state_dir, checker);
         let ledger = self.ledger.check(checker);
+        let webhook = self.alerts.check(checker);
         let budgets = budgets::check(self.budgets, checker);
         let log = self.log.check(checker);
         let telemetry = self.telemetry.check(checker);
@@ -142,6 +147,7 @@ impl RawSettings {
             grounded_margin_percent: self.estimator.grounded_margin_percent,
             prices,
             ledger,
+            webhook,
             budgets,
             log,
             telemetry,

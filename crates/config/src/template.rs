@@ -7,7 +7,7 @@ use crate::node::join;
 use crate::shape::{Form, Shape};
 
 /// The sections in the order of the file: what is changed most comes first.
-pub(crate) const SECTIONS: [&str; 15] = [
+pub(crate) const SECTIONS: [&str; 16] = [
     "server",
     "upstream",
     "limits",
@@ -19,6 +19,7 @@ pub(crate) const SECTIONS: [&str; 15] = [
     "estimator",
     "prices",
     "budgets",
+    "alerts",
     "ledger",
     "admin",
     "log",

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod books;
+mod webhook;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +21,9 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-pub(crate) use alerts::{Alerts, RaisedAlert};
+pub(crate) use alerts::{Alerts, RaisedAlert, shown_scope};
+
+use webhook::Webhook;
 
 use crate::caller::Caller;
 use crate::exchange::{Ending, Exchange};
@@ -47,33 +50,37 @@ pub(crate) struct Purse {
 
 impl Purse {
     /// Opens the budgets, in `store` where there is one.
+    ///
+    /// # Errors
+    /// When the address that alerts are to be posted to cannot be used.
     pub(crate) fn open(
         store: Option<Arc<dyn BudgetStore>>,
         ledger: Option<Ledger>,
-        metrics: &Arc<Metrics>,
+        alerting: (&Settings, &Arc<Metrics>),
         control: &Handle,
-    ) -> Self {
+    ) -> Result<Self, String> {
+        let (settings, metrics) = alerting;
         let _entered = control.enter();
         let store = store.unwrap_or_else(|| Arc::new(InProcessBudgets::new()));
         let number = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
-        let settings = BudgetSettings::default();
+        let kept = BudgetSettings::default();
         let instance = InstanceId(number);
         let (budgets, raised) = match ledger {
-            Some(ledger) => Budgets::open(
-                store,
-                Arc::new(books::LedgerBooks(ledger)),
-                instance,
-                settings,
-            ),
-            None => Budgets::open(store, Arc::new(NoBooks), instance, settings),
+            Some(ledger) => {
+                Budgets::open(store, Arc::new(books::LedgerBooks(ledger)), instance, kept)
+            }
+            None => Budgets::open(store, Arc::new(NoBooks), instance, kept),
         };
-        let alerts = Arc::new(Alerts::new(Arc::clone(metrics)));
+        let webhook = settings.webhook.as_ref();
+        let webhook = webhook.map(|to| Webhook::start(to, Arc::clone(metrics)));
+        let alerts = Alerts::new(Arc::clone(metrics), webhook.transpose()?);
+        let alerts = Arc::new(alerts);
         control.spawn(Arc::clone(&alerts).listen(raised));
-        Self {
+        Ok(Self {
             budgets,
             alerts,
             seen: Mutex::default(),
-        }
+        })
     }
 
     /// Reserves what a call may cost; `None` where no budget holds for it.

@@ -348,7 +348,9 @@ fn open_books(
 ) -> Result<Opened, StartError> {
     let recorder = open_recorder(settings, control)?;
     let keys = CallerKeys::open(&settings.admin.state_dir).map_err(StartError::Keys)?;
-    let purse = Purse::open(budgets, recorder.ledger().cloned(), metrics, control);
+    let ledger = recorder.ledger().cloned();
+    let purse = Purse::open(budgets, ledger, (settings, metrics), control);
+    let purse = purse.map_err(StartError::Upstream)?;
     Ok(Opened {
         keys,
         purse,

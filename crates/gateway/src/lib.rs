@@ -22,6 +22,7 @@ mod labels;
 mod learn;
 mod memory;
 mod pace;
+mod post;
 mod probe;
 mod realtime;
 mod record;

@@ -233,6 +233,8 @@ pub struct Metrics {
     pub telemetry_spans: Bounded<Counter>,
     /// See [`names::TELEMETRY_EXPORTS`].
     pub telemetry_exports: Bounded<Counter>,
+    /// See [`names::ALERT_WEBHOOKS`].
+    pub alert_webhooks: Bounded<Counter>,
     /// See [`names::CONFIG_RELOADS`].
     pub config_reloads: Bounded<Counter>,
 }
@@ -297,6 +299,7 @@ impl Metrics {
             budget_alerts: family(register, names::BUDGET_ALERTS),
             telemetry_spans: family(register, names::TELEMETRY_SPANS),
             telemetry_exports: family(register, names::TELEMETRY_EXPORTS),
+            alert_webhooks: family(register, names::ALERT_WEBHOOKS),
             config_reloads: family(register, names::CONFIG_RELOADS),
             registry,
         }
@@ -422,6 +425,7 @@ mod tests {
             &metrics.budget_alerts,
             &metrics.telemetry_spans,
             &metrics.telemetry_exports,
+            &metrics.alert_webhooks,
             &metrics.config_reloads,
         ] {
             counters.of(&["a", "b"]).inc();

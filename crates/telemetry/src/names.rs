@@ -90,6 +90,7 @@ metrics! {
     BUDGET_ALERTS = Counter "paceline_budget_alerts" ["budget", "percent"] "Thresholds of budgets that were reached, by budget and percent of its amount";
     TELEMETRY_SPANS = Counter "paceline_telemetry_spans" ["result"] "Spans for the OpenTelemetry collector: sent, rejected by it, failed to be sent, or dropped because the queue was full";
     TELEMETRY_EXPORTS = Counter "paceline_telemetry_exports" ["signal", "result"] "Batches for the OpenTelemetry collector by signal and result";
+    ALERT_WEBHOOKS = Counter "paceline_alert_webhooks" ["result"] "Alerts for the webhook: taken, refused, failed after all tries, or dropped because too many waited";
     CONFIG_RELOADS = Counter "paceline_config_reloads" ["result"] "Configuration reloads by result";
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::loading::{notices, problems};
 
 /// The variables that the examples name.
-const NAMED: [(&str, &str); 4] = [
+const NAMED: [(&str, &str); 6] = [
     ("PROVIDER_KEY", "sk-1"),
     ("ADMIN_TOKEN", "0123456789abcdef"),
     ("REDIS_URL", "redis://:secret@10.0.0.5:6379"),
@@ -14,6 +14,8 @@ const NAMED: [(&str, &str); 4] = [
         "DATABASE_URL",
         "postgres://paceline:secret@10.0.0.6/paceline",
     ),
+    ("ALERT_WEBHOOK", "https://hooks.example/paceline"),
+    ("ALERT_SECRET", "0123456789abcdef"),
 ];
 
 fn root() -> PathBuf {

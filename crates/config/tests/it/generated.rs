@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::loading::{load, problems};
 
 /// The variables that the examples in the template name.
-const NAMED: [(&str, &str); 5] = [
+const NAMED: [(&str, &str); 7] = [
     ("PROVIDER_KEY", "sk-1"),
     ("ADMIN_TOKEN", "0123456789abcdef"),
     ("REDIS_URL", "redis://:secret@10.0.0.5:6379"),
@@ -18,6 +18,8 @@ const NAMED: [(&str, &str); 5] = [
         "postgres://paceline:secret@10.0.0.6/paceline",
     ),
     ("COLLECTOR_HEADERS", "api-key=secret"),
+    ("ALERT_WEBHOOK", "https://hooks.example/paceline"),
+    ("ALERT_SECRET", "0123456789abcdef"),
 ];
 
 /// The dotted path of every key of the schema that holds a value.

@@ -1,6 +1,7 @@
 //! Tests of the crate through its public face.
 
 #[cfg(test)]
+mod budgets;
 mod environment;
 #[cfg(test)]
 mod examples;

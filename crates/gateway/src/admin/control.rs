@@ -9,12 +9,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use paceline_admin_api::{
-    Alerts, BudgetAlert, BudgetStanding, BudgetStandings, Cancelled, ResetAnswer, ResetRequest,
+    Alerts, BudgetStanding, BudgetStandings, Cancelled, ResetAnswer, ResetRequest,
 };
 use paceline_coordinator::budgets::{Budget, Standing};
 
 use super::views;
-use crate::budget::RaisedAlert;
+use crate::budget::{RaisedAlert, shown_scope};
 use crate::pace::WaitingRequest;
 use crate::shared::Shared;
 
@@ -58,32 +58,12 @@ fn stands(budget: &Budget, standing: &Standing) -> BudgetStanding {
     }
 }
 
-/// A session's scope names its tenant too.
-fn shown_scope(scope: &str) -> String {
-    scope.replace('\n', "/")
-}
-
 async fn alerts(State(shared): State<Arc<Shared>>) -> Response {
     let all = shared.purse.alerts.all();
     Json(Alerts {
-        alerts: all.iter().map(alert).collect(),
+        alerts: all.iter().map(RaisedAlert::told).collect(),
     })
     .into_response()
-}
-
-fn alert(raised: &RaisedAlert) -> BudgetAlert {
-    let budget = &raised.alert.budget;
-    BudgetAlert {
-        number: raised.number,
-        at_unix_ms: raised.at_ms,
-        budget: budget.name.clone(),
-        scope: shown_scope(&budget.scope),
-        percent: raised.alert.percent,
-        spent: raised.alert.spent,
-        amount: budget.amount,
-        unit: budget.unit.name().to_owned(),
-        period: budget.period.name().to_owned(),
-    }
 }
 
 async fn waiting(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {

@@ -4,11 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use paceline_admin_api::BudgetAlert;
 use paceline_coordinator::budgets::{Alert, Unit};
 use paceline_telemetry::Metrics;
 use paceline_tokens::prices::{Date, usd};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::webhook::Webhook;
 
 /// Alerts that are kept.
 const KEPT_MAX: usize = 1_000;
@@ -22,18 +25,43 @@ pub(crate) struct RaisedAlert {
     pub(crate) alert: Alert,
 }
 
+impl RaisedAlert {
+    /// As it is told.
+    pub(crate) fn told(&self) -> BudgetAlert {
+        let budget = &self.alert.budget;
+        BudgetAlert {
+            number: self.number,
+            at_unix_ms: self.at_ms,
+            budget: budget.name.clone(),
+            scope: shown_scope(&budget.scope),
+            percent: self.alert.percent,
+            spent: self.alert.spent,
+            amount: budget.amount,
+            unit: budget.unit.name().to_owned(),
+            period: budget.period.name().to_owned(),
+        }
+    }
+}
+
+/// A session's scope names its tenant too.
+pub(crate) fn shown_scope(scope: &str) -> String {
+    scope.replace('\n', "/")
+}
+
 /// The alerts of this process.
 #[derive(Debug)]
 pub(crate) struct Alerts {
     metrics: Arc<Metrics>,
     kept: Mutex<VecDeque<RaisedAlert>>,
+    webhook: Option<Webhook>,
 }
 
 impl Alerts {
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(metrics: Arc<Metrics>, webhook: Option<Webhook>) -> Self {
         Self {
             metrics,
             kept: Mutex::default(),
+            webhook,
         }
     }
 
@@ -74,11 +102,17 @@ impl Alerts {
         if kept.len() == KEPT_MAX {
             kept.pop_front();
         }
-        kept.push_back(raised);
+        kept.push_back(raised.clone());
+        drop(kept);
+        if let Some(webhook) = &self.webhook
+            && !webhook.tell(raised.told())
+        {
+            self.metrics.alert_webhooks.of(&["dropped"]).inc();
+        }
     }
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

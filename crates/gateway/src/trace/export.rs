@@ -18,8 +18,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::collector::{Collector, PostError};
+use super::collector::Collector;
 use super::metrics::INSTRUMENTS;
+use crate::post::PostError;
 
 /// Calls whose spans wait to be sent.
 const QUEUE_CALLS_MAX: usize = 4_096;

@@ -1,14 +1,24 @@
 //! Budgets hold, however many calls run at once, on one gateway and on several.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use futures_util::future::join_all;
-use paceline_admin_api::{Alerts, BudgetStanding, BudgetStandings};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use paceline_admin_api::{Alerts, BudgetAlert, BudgetStanding, BudgetStandings};
 use paceline_coordinator::InProcess;
 use paceline_coordinator::budgets::InProcessBudgets;
 use paceline_simulator::Simulator;
 use paceline_testkit::{Answer, TestGateway, chat};
+use parking_lot::Mutex;
 
 use crate::provider::provider;
 
@@ -197,5 +207,82 @@ async fn what_never_went_out_takes_nothing() -> Result<()> {
     assert_eq!(answer.error_code(), "request_larger_than_limit");
     let standing = budgets(&gateway).await?.pop().context("one budget")?;
     assert_eq!((standing.spent, standing.held), (0, 0));
+    Ok(())
+}
+
+/// Takes posts: the first is told to come again, the others are kept with their headers.
+async fn hook() -> Result<(std::net::SocketAddr, Arc<Mutex<Vec<(String, String)>>>)> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let (address, posts) = (listener.local_addr()?, Arc::default());
+    let taken: Arc<Mutex<Vec<(String, String)>>> = Arc::clone(&posts);
+    let attempts = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (taken, attempts) = (Arc::clone(&taken), Arc::clone(&attempts));
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let (taken, attempts) = (Arc::clone(&taken), Arc::clone(&attempts));
+                async move {
+                    let header = |name: &str| {
+                        let value = request.headers().get(name);
+                        let text = value.and_then(|value| value.to_str().ok());
+                        text.unwrap_or_default().to_owned()
+                    };
+                    let signed = header("x-paceline-signature");
+                    let path = request.uri().to_string();
+                    let body = request.into_body().collect().await?.to_bytes();
+                    let status = if attempts.fetch_add(1, Ordering::Relaxed) == 0 {
+                        503
+                    } else {
+                        let body = String::from_utf8_lossy(&body).into_owned();
+                        taken.lock().push((format!("{path} {signed}"), body));
+                        204
+                    };
+                    let mut response = Response::new(Empty::<Bytes>::new());
+                    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+                    Ok::<_, hyper::Error>(response)
+                }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    Ok((address, posts))
+}
+
+#[tokio::test]
+async fn thresholds_are_posted_signed_and_again_where_they_were_not_taken() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let (address, posts) = hook().await?;
+    let limits = format!(
+        "[budgets.calls]\namount = \"2 requests\"\nalerts_percent = [50, 100]\n\
+         [alerts]\nwebhook = \"http://{address}/told?key=canary\"\nwebhook_secret = \"0123456789abcdef\"\n"
+    );
+    let gateway = TestGateway::start(simulator.address(), &limits)?;
+    for _ in 0..2 {
+        gateway.caller().chat(&[], chat(5, false)).await?;
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while posts.lock().len() < 2 {
+        anyhow::ensure!(Instant::now() < deadline, "alerts never came");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let posts = posts.lock().clone();
+    let percents: Vec<_> = posts
+        .iter()
+        .filter_map(|(_, body)| serde_json::from_str::<BudgetAlert>(body).ok())
+        .map(|alert| alert.percent)
+        .collect();
+    assert_eq!(percents, [50, 100], "in order, each once");
+    assert!(
+        posts
+            .iter()
+            .all(|(head, _)| head.starts_with("/told?key=canary sha256=")),
+        "{posts:?}"
+    );
+    let taken = gateway
+        .metric("paceline_alert_webhooks_total", "result=\"taken\"")
+        .await?;
+    assert_eq!(taken, 2.0);
+    let metrics = gateway.admin("/metrics").await?;
+    assert!(!metrics.text().contains("canary"));
     Ok(())
 }
