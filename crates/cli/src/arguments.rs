@@ -4,8 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failure;
 use crate::{
-    check, completions, config, count, demo, keys, prices, provider, serve, simulate, status,
-    validate,
+    check, completions, config, count, demo, keys, ledger, prices, provider, serve, simulate,
+    status, validate,
 };
 
 const EXAMPLES: &str = "\
@@ -42,6 +42,8 @@ enum Command {
     Config(config::ConfigCommand),
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     Count(count::CountArgs),
     #[command(subcommand)]
     Prices(prices::PricesCommand),
@@ -60,6 +62,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Validate(args) => validate::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Keys(command) => keys::run(&command),
+        Command::Ledger(command) => ledger::run(&command),
         Command::Count(args) => count::run(&args),
         Command::Prices(command) => prices::run(&command),
         Command::Provider(args) => provider::run(&args),

@@ -85,7 +85,7 @@ impl Format {
 
 /// Takes a value that may be secret, so that showing the options does not show it.
 #[expect(clippy::unnecessary_wraps, reason = "the form that clap asks for")]
-fn secret(text: &str) -> Result<Secret, Infallible> {
+pub(crate) fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text))
 }
 

@@ -10,6 +10,7 @@ mod demo;
 mod exit;
 mod figures;
 mod keys;
+mod ledger;
 mod load;
 mod prices;
 mod provider;

@@ -232,6 +232,15 @@ impl Recorder {
     }
 }
 
+/// Where the ledger of a gateway with these settings is.
+pub fn ledger_location(settings: &Settings) -> Location {
+    let database = settings.ledger.database.as_ref().map(Secret::expose);
+    match database {
+        Some(address) => Location::Postgres(address.to_owned()),
+        None => Location::Sqlite(settings.admin.state_dir.join(FILE_NAME)),
+    }
+}
+
 async fn open_ledger(settings: &Settings) -> Result<Option<Ledger>, OpenError> {
     if !settings.ledger.enabled {
         return Ok(None);
@@ -242,11 +251,7 @@ async fn open_ledger(settings: &Settings) -> Result<Option<Ledger>, OpenError> {
         folder: folder.clone(),
         source,
     })?;
-    let database = settings.ledger.database.as_ref().map(Secret::expose);
-    let location = match database {
-        Some(address) => Location::Postgres(address.to_owned()),
-        None => Location::Sqlite(folder.join(FILE_NAME)),
-    };
+    let location = ledger_location(settings);
     let kept = LedgerSettings {
         writer: WriterSettings::default(),
         spill_folder: Some(folder.clone()),

@@ -1,11 +1,13 @@
 //! The ledger as its users see it.
 
+mod extent;
 mod host;
 mod location;
 mod reports;
 
 use std::sync::Arc;
 
+pub use extent::Extent;
 pub use location::{LedgerSettings, Location, OpenError};
 pub use reports::{PromptSize, SessionReport};
 
@@ -19,7 +21,7 @@ use crate::prune::{self, HORIZON_NAMES, Pruned, Retention, SESSIONS_HORIZON, STE
 use crate::query::{self, Answer, Filter, Horizons, Level, Query, QueryError};
 use crate::rollup::ScopeKind;
 use crate::spend::{Scope, Spender, SpenderKind, Spent};
-use crate::store::Store;
+use crate::store::{Access, Store};
 use crate::value::{Statement, Value};
 use crate::writer::Writer;
 
@@ -61,7 +63,24 @@ impl Ledger {
         location: Location,
         settings: LedgerSettings,
     ) -> Result<Self, OpenError> {
-        let host = Host::start(location, settings).await?;
+        let host = Host::start(location, settings, Access::Full).await?;
+        Ok(Self {
+            host: Arc::new(host),
+        })
+    }
+
+    /// Opens a ledger that is there, for questions alone: nothing is made, no table is changed, what
+    /// waits in files is left to those who write, and records are not taken. Others may be writing.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; [`StoreError::Missing`] where there is none.
+    pub async fn open_to_read(location: Location) -> Result<Self, OpenError> {
+        let settings = LedgerSettings {
+            must_be_there: true,
+            ..LedgerSettings::default()
+        };
+        let host = Host::start(location, settings, Access::Questions).await?;
+        host.queue().close();
         Ok(Self {
             host: Arc::new(host),
         })
@@ -252,6 +271,16 @@ impl Ledger {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// How many records there are, from when to when, and since when sums are complete.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn extent(&self) -> Result<Extent, StoreError> {
+        let horizons = self.horizons().await?;
+        let rows = self.store().rows(extent::statement()).await?;
+        Ok(Extent::of(horizons, rows.first()))
     }
 
     async fn horizons(&self) -> Result<Horizons, StoreError> {

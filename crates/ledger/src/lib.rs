@@ -53,7 +53,7 @@ pub use entry::{
 };
 pub use export::{Export, Format};
 pub use health::Health;
-pub use ledger::{Ledger, LedgerSettings, Location, OpenError, PromptSize, SessionReport};
+pub use ledger::{Extent, Ledger, LedgerSettings, Location, OpenError, PromptSize, SessionReport};
 pub use measures::SLOT_ENDS_MS;
 pub use page::{Cursor, CursorError, PAGE_MAX, Page};
 pub use period::Period;

@@ -20,6 +20,15 @@ pub(crate) const SCHEMA_VERSION: i64 = 1;
 /// A value that a store will have later.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Records and questions; it is made where it is not there.
+    Full,
+    /// Questions alone; nothing is made or changed.
+    Questions,
+}
+
 /// A place where records are kept.
 pub(crate) trait Store: Send + Sync {
     /// Writes records, each as [`Entry::bounded`] gives it, and all sums that follow from them, in
@@ -61,6 +70,25 @@ pub enum StoreError {
         store: String,
         /// What was found.
         reason: String,
+    },
+    /// There is none, and whoever only asks does not make one.
+    #[error("there is no ledger in {store}")]
+    Missing {
+        /// Which store, as people know it.
+        store: String,
+    },
+    /// An earlier version has written there, and whoever only asks does not change its tables.
+    #[error(
+        "{store} was written by an earlier version (its tables have version {found}, this program \
+         reads {known}); start `paceline serve` of this version on it once"
+    )]
+    Older {
+        /// Which store, as people know it.
+        store: String,
+        /// The version of its tables.
+        found: i64,
+        /// The version that this program reads.
+        known: i64,
     },
     /// A later version has written there.
     #[error(

@@ -22,6 +22,9 @@ fn help_says_what_the_snapshots_say() {
         ("keys-list", &["keys", "list", "--help"]),
         ("keys-rotate", &["keys", "rotate", "--help"]),
         ("keys-revoke", &["keys", "revoke", "--help"]),
+        ("ledger", &["ledger", "--help"]),
+        ("ledger-export", &["ledger", "export", "--help"]),
+        ("ledger-status", &["ledger", "status", "--help"]),
         ("count", &["count", "--help"]),
         ("prices", &["prices", "--help"]),
         ("prices-list", &["prices", "list", "--help"]),
@@ -92,8 +95,8 @@ fn every_shell_gets_completions_of_every_subcommand() {
         let script = run(home.path(), &["completions", shell]);
         assert_eq!(script.code, Some(0));
         for subcommand in [
-            "serve", "demo", "status", "check", "validate", "keys", "count", "prices", "provider",
-            "simulate",
+            "serve", "demo", "status", "check", "validate", "keys", "ledger", "count", "prices",
+            "provider", "simulate",
         ] {
             assert!(script.out.contains(subcommand), "{shell}: {subcommand}");
         }

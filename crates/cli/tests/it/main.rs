@@ -9,6 +9,7 @@ mod count;
 mod demo;
 mod help;
 mod keys;
+mod ledger;
 mod prices;
 mod processes;
 mod provider;

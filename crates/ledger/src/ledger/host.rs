@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{oneshot, watch};
 
 use super::{LedgerSettings, Location, OpenError};
-use crate::store::{Postgres, PostgresSettings, Sqlite, Store, StoreError};
+use crate::store::{Access, Postgres, PostgresSettings, Sqlite, Store, StoreError};
 use crate::value::Statement;
 use crate::writer::{Queue, Spill, Task};
 
@@ -33,6 +33,7 @@ impl Host {
     pub(super) async fn start(
         location: Location,
         settings: LedgerSettings,
+        access: Access,
     ) -> Result<Self, OpenError> {
         let queue = Queue::new(settings.writer.queue_max, settings.writer.batch_max);
         let queue = Arc::new(queue);
@@ -48,7 +49,7 @@ impl Host {
         let its_queue = queue.clone();
         let work = async move {
             let handle = Handle::current();
-            let opened = open(location, &settings, handle).await;
+            let opened = open(location, &settings, access, handle).await;
             let (store, spill) = match opened {
                 Ok(opened) => opened,
                 // Whoever asked may have left.
@@ -107,16 +108,17 @@ impl Host {
 async fn open(
     location: Location,
     settings: &LedgerSettings,
+    access: Access,
     handle: Handle,
 ) -> Result<(Arc<dyn Store>, Option<Spill>), OpenError> {
     let mut folder = settings.spill_folder.clone();
     let store: Arc<dyn Store> = match location {
         Location::Sqlite(path) => {
             folder = folder.or_else(|| path.parent().map(PathBuf::from));
-            Arc::new(Sqlite::open(&path, handle)?)
+            Arc::new(Sqlite::open(&path, access, handle)?)
         }
         Location::Postgres(address) => {
-            let store = Postgres::new(PostgresSettings::read(&address)?, handle);
+            let store = Postgres::new(PostgresSettings::read(&address)?, access, handle);
             match store
                 .rows(Statement::new("SELECT name, value FROM paceline_meta"))
                 .await
@@ -129,6 +131,8 @@ async fn open(
             Arc::new(store)
         }
     };
+    // What others left there is not taken over by those who only ask.
+    let folder = folder.filter(|_| access == Access::Full);
     let spill = folder.map(|folder| {
         let folder = if folder.as_os_str().is_empty() {
             PathBuf::from(".")

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::StoreError;
-use crate::store::AddressError;
+use crate::store::{AddressError, PostgresSettings};
 use crate::writer::WriterSettings;
 
 /// Where a ledger is kept.
@@ -14,6 +14,17 @@ pub enum Location {
     /// In the database at this address: `postgres://user:password@host:5432/database`, with
     /// `sslmode` and `sslrootcert` as they are usual.
     Postgres(String),
+}
+
+impl Location {
+    /// The place as people know it: the file, or the server and its database; never with a password.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Sqlite(path) => path.display().to_string(),
+            Self::Postgres(address) => PostgresSettings::read(address)
+                .map_or_else(|error| error.to_string(), |read| read.name().to_owned()),
+        }
+    }
 }
 
 impl std::fmt::Debug for Location {

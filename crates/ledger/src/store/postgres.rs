@@ -23,7 +23,7 @@ pub(crate) use settings::PostgresSettings;
 
 use self::rows::{Array, arrays, row_of, type_of};
 use super::statements::TABLES;
-use super::{Later, Store, StoreError};
+use super::{Access, Later, Store, StoreError};
 use crate::entry::{CallId, Entry};
 use crate::rollup::Additions;
 use crate::table::Table;
@@ -44,6 +44,7 @@ const READERS: usize = 4;
 /// A ledger in a database.
 pub(crate) struct Postgres {
     settings: PostgresSettings,
+    access: Access,
     /// Where connections live.
     runtime: Handle,
     writer: Mutex<Option<Client>>,
@@ -54,9 +55,10 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// A ledger at this address; nothing is asked of it yet.
-    pub(crate) fn new(settings: PostgresSettings, runtime: Handle) -> Self {
+    pub(crate) fn new(settings: PostgresSettings, access: Access, runtime: Handle) -> Self {
         Self {
             settings,
+            access,
             runtime,
             writer: Mutex::default(),
             readers: Shelf::default(),
@@ -67,7 +69,7 @@ impl Postgres {
     async fn connect(&self) -> Result<Client, StoreError> {
         let connecting = async {
             let mut client = tls::connect(&self.settings, &self.runtime).await?;
-            schema::prepare(&mut client, &self.settings).await?;
+            schema::prepare(&mut client, &self.settings, self.access).await?;
             Ok(client)
         };
         self.within(CONNECT, "connecting", connecting).await

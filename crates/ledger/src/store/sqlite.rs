@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::statements::TABLES;
-use super::{Later, SCHEMA_VERSION, Store, StoreError};
+use super::{Access, Later, SCHEMA_VERSION, Store, StoreError};
 use crate::entry::Entry;
 use crate::rollup::Additions;
 use crate::table::Table;
@@ -57,14 +57,13 @@ struct Shared {
 }
 
 impl Sqlite {
-    /// Opens the file, makes it if it is not there (for nobody else to read), and brings its tables
-    /// to this version. Blocks.
-    pub(crate) fn open(path: &Path, runtime: Handle) -> Result<Self, StoreError> {
-        create(path).map_err(|error| away(path, &error))?;
-        let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .map_err(|error| problem(path, &error))?;
-        prepare(&writer).map_err(|error| problem(path, &error))?;
-        migrate(path, &mut writer)?;
+    /// Opens the file. With full access it makes it if it is not there (for nobody else to read), and
+    /// brings its tables to this version. Blocks.
+    pub(crate) fn open(path: &Path, access: Access, runtime: Handle) -> Result<Self, StoreError> {
+        let writer = match access {
+            Access::Full => open_to_write(path)?,
+            Access::Questions => open_to_read(path)?,
+        };
         let shared = Shared {
             path: path.to_owned(),
             writer: Mutex::new(writer),
@@ -235,6 +234,37 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
+    create(path).map_err(|error| away(path, &error))?;
+    let mut writer =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| problem(path, &error))?;
+    prepare(&writer).map_err(|error| problem(path, &error))?;
+    migrate(path, &mut writer)?;
+    Ok(writer)
+}
+
+fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let missing = || StoreError::Missing {
+        store: path.display().to_string(),
+    };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
+        Err(error) => return Err(away(path, &error)),
+        Ok(_) => {}
+    }
+    let failed = |error: rusqlite::Error| problem(path, &error);
+    let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+    match check(path, &reader)? {
+        0 => Err(missing()),
+        found if found < SCHEMA_VERSION => Err(StoreError::Older {
+            store: path.display().to_string(),
+            found,
+            known: SCHEMA_VERSION,
+        }),
+        _ => Ok(reader),
+    }
+}
+
 fn prepare(writer: &Connection) -> rusqlite::Result<()> {
     writer.pragma_update(None, "synchronous", "FULL")?;
     // Only macOS knows a difference between written and really written.
@@ -243,11 +273,12 @@ fn prepare(writer: &Connection) -> rusqlite::Result<()> {
     writer.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
 }
 
-fn migrate(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
+/// The version of the tables, of which there are none yet where it is 0.
+fn check(path: &Path, connection: &Connection) -> Result<i64, StoreError> {
     let failed = |error: rusqlite::Error| problem(path, &error);
-    let (application, found) = marks(writer).map_err(failed)?;
+    let (application, found) = marks(connection).map_err(failed)?;
     if application != APPLICATION_ID
-        && (application, found, tables(writer).map_err(failed)?) != (0, 0, 0)
+        && (application, found, tables(connection).map_err(failed)?) != (0, 0, 0)
     {
         return Err(StoreError::Foreign {
             store: path.display().to_string(),
@@ -261,6 +292,12 @@ fn migrate(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
             known: SCHEMA_VERSION,
         });
     }
+    Ok(found)
+}
+
+fn migrate(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| problem(path, &error);
+    check(path, writer)?;
     writer
         .pragma_update(None, "journal_mode", "WAL")
         .map_err(failed)?;

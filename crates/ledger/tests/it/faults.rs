@@ -154,6 +154,15 @@ async fn a_database_of_a_later_version_or_another_kind_is_left_alone() {
         matches!(error, OpenError::Store(StoreError::Newer { found: 99, .. })),
         "{error}"
     );
+    let url = server.create_database("none").unwrap();
+    let to_read = Ledger::open_to_read(Location::Postgres(url.clone())).await;
+    assert!(
+        matches!(to_read, Err(OpenError::Store(StoreError::Missing { .. }))),
+        "{to_read:?}"
+    );
+    postgres::open(url.clone()).await.close().await;
+    let to_read = Ledger::open_to_read(Location::Postgres(url)).await.unwrap();
+    assert_eq!(to_read.extent().await.unwrap().records, 0);
     let url = server.create_database("other").unwrap();
     server
         .sql("other", "CREATE TABLE paceline_entry (theirs int)")

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use paceline_ledger::{Filter, Ledger, LedgerSettings, Location, OpenError, StoreError};
+use paceline_ledger::{Filter, Format, Ledger, LedgerSettings, Location, OpenError, StoreError};
 
 use crate::cases::{entry, fill};
 use crate::generate::MIDNIGHT_MS;
@@ -153,4 +153,59 @@ async fn a_ledger_is_read_on_after_it_was_closed_and_opened() {
     let ledger = sqlite::open(&folder).await;
     let page = ledger.entries(&Filter::default(), None, 5).await.unwrap();
     assert_eq!(page.entries, [entry(1, MIDNIGHT_MS).bounded()]);
+}
+
+#[tokio::test]
+async fn who_only_asks_makes_nothing_and_reads_beside_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let to_read = || Ledger::open_to_read(Location::Sqlite(path.clone()));
+    match to_read().await {
+        Err(OpenError::Store(StoreError::Missing { store })) => {
+            assert_eq!(store, path.display().to_string());
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let writing = sqlite::open(&folder).await;
+    fill(&writing, &[entry(1, MIDNIGHT_MS)]).await;
+    let spills = || {
+        let names = fs::read_dir(folder.path()).unwrap();
+        let names = names.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".spill")).count()
+    };
+    let before = spills();
+    let reading = to_read().await.unwrap();
+    fill(&writing, &[entry(2, MIDNIGHT_MS + 5)]).await;
+    let extent = reading.extent().await.unwrap();
+    assert_eq!(extent.records, 2);
+    assert_eq!(extent.first_ms, Some(MIDNIGHT_MS));
+    assert_eq!(extent.last_ms, Some(MIDNIGHT_MS + 5));
+    let mut lines = reading.export(Filter::default(), Format::JsonLines);
+    assert_eq!(lines.next().await.unwrap().unwrap().lines().count(), 2);
+    assert!(reading.writer().record(entry(3, MIDNIGHT_MS)).is_err());
+    reading.close().await;
+    assert_eq!(spills(), before, "it takes no file for itself");
+    writing.close().await;
+}
+
+#[tokio::test]
+async fn who_only_asks_makes_no_tables_and_reads_none_of_a_later_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    fs::write(&path, "").unwrap();
+    let to_read = || Ledger::open_to_read(Location::Sqlite(path.clone()));
+    let empty = to_read().await.unwrap_err();
+    assert!(
+        matches!(empty, OpenError::Store(StoreError::Missing { .. })),
+        "{empty}"
+    );
+    assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+    ledger_at(&path).await;
+    change(&path, "PRAGMA user_version = 99");
+    let newer = to_read().await.unwrap_err();
+    assert!(
+        matches!(newer, OpenError::Store(StoreError::Newer { found: 99, .. })),
+        "{newer}"
+    );
 }

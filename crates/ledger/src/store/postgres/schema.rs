@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::PostgresSettings;
-use crate::store::{SCHEMA_VERSION, StoreError};
+use crate::store::{Access, SCHEMA_VERSION, StoreError};
 
 /// Brings the tables from the version before to the version of its place, counted from 1.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!(
@@ -22,25 +22,33 @@ SET idle_in_transaction_session_timeout = '30s';
 SELECT set_config('synchronous_commit', 'on', false)
 WHERE current_setting('synchronous_commit') = 'off';";
 
-/// Makes a fresh connection ready, and the tables if they are not there.
+/// Makes a fresh connection ready, and with full access the tables if they are not there.
 pub(super) async fn prepare(
     client: &mut Client,
     settings: &PostgresSettings,
+    access: Access,
 ) -> Result<(), StoreError> {
     let failed = |error: tokio_postgres::Error| settings.problem(&error);
     client.batch_execute(SESSION).await.map_err(failed)?;
     let mut found = version(client).await.map_err(failed)?;
-    if found < SCHEMA_VERSION {
+    if found < SCHEMA_VERSION && access == Access::Full {
         found = migrate(client).await.map_err(failed)?;
     }
-    if found > SCHEMA_VERSION {
-        return Err(StoreError::Newer {
-            store: settings.name().to_owned(),
+    let (store, known) = (settings.name().to_owned(), SCHEMA_VERSION);
+    match found {
+        0 => Err(StoreError::Missing { store }),
+        SCHEMA_VERSION => Ok(()),
+        ..SCHEMA_VERSION => Err(StoreError::Older {
+            store,
             found,
-            known: SCHEMA_VERSION,
-        });
+            known,
+        }),
+        _ => Err(StoreError::Newer {
+            store,
+            found,
+            known,
+        }),
     }
-    Ok(())
 }
 
 /// The version of the tables; 0: there are none.
