@@ -279,12 +279,17 @@ pub(crate) fn unix_ms(time: SystemTime) -> i64 {
 }
 
 /// What the call used. Where an answer was cut off before it told, the provider has read the input and
-/// written what was seen: that is what it will bill, as far as anyone knows.
+/// written what was seen: that is what it will bill, as far as anyone knows. Where the caller left
+/// before there was any, it has read the input.
 fn usage_of(exchange: &Exchange, ending: Ending) -> Usage {
-    if let Some(usage) = exchange.usage {
+    if let Some(mut usage) = exchange.usage {
+        if exchange.endpoint.pacing == Pacing::Images && usage.image_output_tokens == 0 {
+            // The answer does not say apart what all its output is.
+            usage.image_output_tokens = usage.output_tokens;
+        }
         return usage;
     }
-    if !was_cut(exchange, ending) {
+    if !was_cut(exchange, ending) && !was_left(exchange, ending) {
         return Usage::default();
     }
     let output_tokens = exchange.output_characters.div_ceil(CHARACTERS_PER_TOKEN);
@@ -304,9 +309,17 @@ fn was_cut(exchange: &Exchange, ending: Ending) -> bool {
     began && matches!(ending, Ending::UpstreamFailed | Ending::CallerGone)
 }
 
+/// Whether the caller left while the request was with the provider and no answer had begun.
+fn was_left(exchange: &Exchange, ending: Ending) -> bool {
+    ending == Ending::CallerGone && exchange.attempts > 0 && exchange.first_byte().is_none()
+}
+
 /// Whether the provider takes anything for it: refusals and errors are free everywhere.
 fn was_billed(exchange: &Exchange, ending: Ending) -> bool {
-    exchange.usage.is_some() || ending == Ending::Ok || was_cut(exchange, ending)
+    exchange.usage.is_some()
+        || ending == Ending::Ok
+        || was_cut(exchange, ending)
+        || was_left(exchange, ending)
 }
 
 fn billed(exchange: &Exchange, usage: &Usage) -> BilledUsage {

@@ -85,6 +85,11 @@ impl Dialect {
 }
 
 impl Event {
+    /// Whether a token is made for it.
+    pub(crate) fn is_token(&self) -> bool {
+        self.pace != Pace::AtOnce
+    }
+
     /// A `data:` line.
     pub(crate) fn data(json: &Json, pace: Pace) -> Self {
         let mut bytes = b"data: ".to_vec();
@@ -187,7 +192,7 @@ impl PacedBody {
         let mut ticket = ticket;
         if let Some(ticket) = &mut ticket {
             ticket.used(Usage {
-                completion: 0,
+                completion: usage.reasoning,
                 ..usage
             });
         }

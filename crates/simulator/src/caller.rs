@@ -83,6 +83,7 @@ impl Caller {
             pool: pool.into(),
             key: shortened(&self.key).into(),
             model: Arc::from(model),
+            request: None,
         }
     }
 }

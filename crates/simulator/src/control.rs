@@ -2,6 +2,7 @@
 //!
 //! - `GET state`: levels, requests in flight, counters.
 //! - `GET journal?since=N`: the decisions after a sequence number.
+//! - `GET book`: what was billed for requests that have a name.
 //! - `POST reset`: empties pools, journal and counters.
 //! - `POST faults`: `{"rules": [{"fault": "500", "share": 0.1, ...}], "refuse_connections_ms": 500}`.
 //! - `POST quotas`: `{"quotas": [{"metric": "tokens", "amount": 60000, "window_ms": 60000}]}`.
@@ -44,6 +45,7 @@ pub(crate) fn answer(provider: &Provider, parts: &Parts, body: &Bytes) -> Turn {
     let answered = match (parts.method.as_str(), path) {
         ("GET", "state") => json(&provider.state()),
         ("GET", "journal") => journal(provider, parts.uri.query().unwrap_or_default()),
+        ("GET", "book") => json(&provider.court().book()),
         ("POST", "reset") => {
             provider.reset();
             json(&provider.state())

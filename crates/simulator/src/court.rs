@@ -1,7 +1,7 @@
 //! The pools of a running provider, behind one lock, and the tickets of the requests in them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,6 +11,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
+    book::{BOOK_ENTRIES_MAX, BilledRequest},
     charge::{Charge, ChargeFormula},
     clock::Clock,
     enforcer::{Admission, Enforcer, EnforcerSettings, Outcome, QuotaLevel, Refusal, Reservation},
@@ -26,6 +27,8 @@ pub(crate) struct Party {
     /// Shortened.
     pub(crate) key: Arc<str>,
     pub(crate) model: Arc<str>,
+    /// What the caller calls the request; only such requests are in the book.
+    pub(crate) request: Option<Arc<str>>,
 }
 
 /// All pools, the journal, and the counters.
@@ -42,6 +45,7 @@ struct Bench {
     rules: EnforcerSettings,
     pools: HashMap<Arc<str>, Enforcer>,
     journal: Journal,
+    book: VecDeque<BilledRequest>,
     counters: Counters,
 }
 
@@ -63,6 +67,7 @@ impl Court {
             rules,
             pools: HashMap::new(),
             journal,
+            book: VecDeque::new(),
             counters,
         };
         let received = AtomicU64::new(0);
@@ -134,6 +139,11 @@ impl Court {
         self.bench.lock().journal.since(since)
     }
 
+    /// What was billed for named requests, the oldest first.
+    pub(crate) fn book(&self) -> Vec<BilledRequest> {
+        self.bench.lock().book.iter().cloned().collect()
+    }
+
     /// The limits that a new pool gets.
     pub(crate) fn quotas(&self) -> Vec<Quota> {
         self.bench.lock().rules.quotas.clone()
@@ -156,6 +166,7 @@ impl Court {
             pool.reset();
         }
         bench.journal.clear();
+        bench.book.clear();
         bench.counters = Counters::default();
         self.received.store(0, Ordering::Relaxed);
     }
@@ -210,6 +221,7 @@ impl Court {
             reservation: id,
             added,
         };
+        bench.bill(ticket);
         bench.write(now_ns, &ticket.party, returned, decision);
     }
 }
@@ -222,11 +234,33 @@ impl Bench {
             .or_insert_with(|| Enforcer::new(rules.clone()))
     }
 
+    fn bill(&mut self, ticket: &Ticket) {
+        let Some(request) = &ticket.party.request else {
+            return;
+        };
+        let billed = ticket.billed();
+        if self.book.len() >= BOOK_ENTRIES_MAX {
+            self.book.pop_front();
+        }
+        self.book.push_back(BilledRequest {
+            request: Arc::clone(request),
+            model: Arc::clone(&ticket.party.model),
+            served: ticket.served,
+            input_tokens: billed.prompt,
+            cached_tokens: billed.cached,
+            output_tokens: billed.completion,
+            reasoning_tokens: billed.reasoning,
+            images: billed.images,
+        });
+    }
+
     fn write(&mut self, time_ns: u64, party: &Party, charge: Charge, decision: Decision) {
         if !self.journal.is_kept() {
             return;
         }
-        let Party { pool, key, model } = party.clone();
+        let Party {
+            pool, key, model, ..
+        } = party.clone();
         self.journal.write(JournalEntry {
             sequence: 0,
             time_ns,
@@ -243,7 +277,11 @@ impl Bench {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Usage {
     pub(crate) prompt: u64,
+    /// Part of the prompt.
+    pub(crate) cached: u64,
     pub(crate) completion: u64,
+    /// Part of the completion.
+    pub(crate) reasoning: u64,
     pub(crate) images: u64,
 }
 
@@ -255,6 +293,8 @@ pub(crate) struct Ticket {
     party: Party,
     reservation: Option<Reservation>,
     usage: Usage,
+    /// What is billed should the request not be served to its end.
+    begun: Option<Usage>,
     served: bool,
     failed: bool,
 }
@@ -267,8 +307,25 @@ impl Ticket {
             party,
             reservation: Some(reservation),
             usage,
+            begun: None,
             served: false,
             failed: false,
+        }
+    }
+
+    /// Notes what is billed should the request not be served to its end.
+    pub(crate) const fn begun(&mut self, usage: Usage) {
+        self.begun = Some(usage);
+    }
+
+    /// What the request costs its caller: all of an answer that was given; of one that was cut off, or
+    /// that nobody waited for, what was made of it; nothing where the provider failed.
+    fn billed(&self) -> Usage {
+        match self.begun {
+            _ if self.served => self.usage,
+            Some(begun) => begun,
+            None if self.failed => Usage::default(),
+            None => self.usage,
         }
     }
 

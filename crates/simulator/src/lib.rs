@@ -11,6 +11,7 @@
 //! the two differ as well. Answers follow from the request alone.
 
 mod answer;
+mod book;
 mod caller;
 mod charge;
 mod clock;
@@ -37,6 +38,7 @@ mod turn;
 mod verify;
 mod wire;
 
+pub use book::BilledRequest;
 pub use charge::{Charge, ChargeFormula, RequestSize};
 pub use enforcer::{
     Admission, Enforcer, EnforcerSettings, ForeignTraffic, Outcome, QuotaLevel, RampLimit, Refusal,

@@ -9,10 +9,11 @@ use hyper::body::Incoming;
 
 use crate::{
     answer::{Answer, AnswerBody, Dialect, Event, Rhythm},
+    book,
     caller::Caller,
     charge::Charge,
     control,
-    court::{Ticket, Verdict},
+    court::{Party, Ticket, Verdict},
     endpoints::{self, Input, Prepared},
     enforcer::{QuotaLevel, Refusal},
     faults::Fault,
@@ -147,7 +148,10 @@ impl<'a> Exchange<'a> {
         let charge = settings
             .charge_formula
             .charge(&size, settings.default_max_tokens);
-        let party = caller.party(settings, &prepared.model);
+        let party = Party {
+            request: book::name(headers),
+            ..caller.party(settings, &prepared.model)
+        };
         let model = prepared.model.as_str();
         let refusal = fault.and_then(|fault| self.refusal_by_fault(fault, &charge, model));
         if let Some((error, level)) = refusal {

@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
+    book::BilledRequest,
     faults::{FaultRule, InvalidFault},
     journal::JournalEntry,
     provider::Provider,
@@ -92,6 +93,12 @@ impl Simulator {
     #[must_use]
     pub fn journal(&self, since: u64) -> Vec<JournalEntry> {
         self.provider.court().journal_since(since)
+    }
+
+    /// What was billed for requests that callers named, the oldest first: the last 262,144.
+    #[must_use]
+    pub fn book(&self) -> Vec<BilledRequest> {
+        self.provider.court().book()
     }
 
     /// Changes the limits of all pools from now on. A limit that matches an old one in metric,

@@ -57,6 +57,13 @@ impl Turn {
     pub(crate) async fn send(mut self, started: Instant, line: Line) -> Response<AnswerBody> {
         if matches!(self.answer, Answer::Whole { .. }) && self.ticket.is_some() {
             let time = self.rhythm.whole(self.usage.completion);
+            if let Some(ticket) = &mut self.ticket {
+                ticket.begun(Usage {
+                    completion: 0,
+                    reasoning: 0,
+                    ..self.usage
+                });
+            }
             if !time.is_zero() {
                 sleep(time).await;
             }
@@ -128,8 +135,10 @@ impl Turn {
     fn steps(&mut self, fault: Fault) -> Option<Vec<Step>> {
         let date = httpdate::fmt_http_date(std::time::SystemTime::now());
         crate::headers::add_text(&mut self.headers, header::DATE, &date);
+        let lost = self.lost(fault);
         if let Some(ticket) = &mut self.ticket {
             ticket.used(self.usage);
+            ticket.begun(lost);
         }
         let body = self.body_bytes();
         let length = body.len() as u64;
@@ -163,6 +172,23 @@ impl Turn {
             Fault::Reset => vec![Step::Reset],
             _ => return None,
         })
+    }
+
+    /// What is billed of an answer that a fault keeps from its caller.
+    fn lost(&self, fault: Fault) -> Usage {
+        match (fault, &self.answer) {
+            (Fault::CutStream { after_events }, Answer::Events { events, .. }) => {
+                let sent = events.iter().take(after_events as usize);
+                let tokens = sent.filter(|event| event.is_token()).count() as u64;
+                let completion = self.usage.completion.min(self.usage.reasoning + tokens);
+                Usage {
+                    completion,
+                    ..self.usage
+                }
+            }
+            (Fault::CutStream { .. } | Fault::CutBody, _) => self.usage,
+            _ => Usage::default(),
+        }
     }
 
     fn cut_stream(&self, after_events: u32) -> Vec<Step> {

@@ -3,6 +3,7 @@
 //! Only ever a development dependency. Everything listens on free loopback ports, keeps its state in
 //! a folder of its own and is gone when it is dropped. Knows no test framework.
 
+mod books;
 mod caller;
 pub mod fault;
 mod gateway;
@@ -16,6 +17,7 @@ pub mod redis;
 mod shared_run;
 mod unconfigured;
 
+pub use books::{BooksReport, BooksRun, CallKind, KilledReport, Rule, Sums, Tally};
 pub use caller::{Answer, Caller, chat};
 pub use gateway::TestGateway;
 pub use gateway_process::{GatewayCommand, GatewayProcess, ProcessGroup};

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod books;
 mod check;
 mod command;
 mod config;

@@ -54,6 +54,32 @@ impl Ask {
         self.body.get(name).filter(|value| !value.is_null())
     }
 
+    /// The part of a prompt that is read from the cache. As the answer follows from the request alone,
+    /// there is no first time: a prompt that names a cache key and is long enough (OpenAI: 1024 tokens,
+    /// in steps of 128) is taken to have been there before.
+    pub(super) fn cached(&self, prompt_tokens: u64) -> u64 {
+        let is_kept = self.get("prompt_cache_key").is_some() && prompt_tokens >= 1_024;
+        if is_kept {
+            prompt_tokens / 128 * 128
+        } else {
+            0
+        }
+    }
+
+    /// Tokens of reasoning before the answer, by the effort that is asked for; at most half of the
+    /// limit, so that an answer is left.
+    pub(super) fn reasoning(&self, limit: u64) -> u64 {
+        let effort = self.get("reasoning_effort");
+        let effort = effort.or_else(|| self.get("reasoning").and_then(|asked| asked.get("effort")));
+        let tokens = match effort.and_then(Value::as_str) {
+            Some("low") => 64,
+            Some("medium") => 256,
+            Some("high") => 1_024,
+            _ => 0,
+        };
+        tokens.min(limit / 2)
+    }
+
     /// A member that is a whole number in a range.
     pub(super) fn whole(
         &self,

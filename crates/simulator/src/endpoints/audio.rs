@@ -46,7 +46,7 @@ pub(super) fn transcribe(
     let usage = Usage {
         prompt: prompt.tokens + heard,
         completion: count,
-        images: 0,
+        ..Usage::default()
     };
     let usage_json = usage_json(&usage, heard);
     let text = tokens.concat();

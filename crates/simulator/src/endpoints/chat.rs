@@ -77,10 +77,13 @@ struct Choice {
 
 impl Chat {
     fn write(provider: &Provider, ask: &Ask, prompt_tokens: u64, choices: u64, limit: u64) -> Self {
-        let mut completion = 0;
+        let reasoning = ask.reasoning(limit);
+        let mut completion = reasoning * choices;
+        let reasoning_of_all = completion;
         let choices = (0..choices)
             .map(|index| {
                 let seed = ask.digest.wrapping_add(index);
+                let limit = limit - reasoning;
                 let (choice, tokens) = Choice::write(provider, &ask.body, seed, limit);
                 completion += tokens;
                 choice
@@ -103,8 +106,10 @@ impl Chat {
             choices,
             usage: Usage {
                 prompt: prompt_tokens,
+                cached: ask.cached(prompt_tokens),
+                reasoning: reasoning_of_all,
                 completion,
-                images: 0,
+                ..Usage::default()
             },
         }
     }
@@ -322,9 +327,9 @@ pub(super) fn usage_json(usage: &Usage) -> Json {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,
-        "prompt_tokens_details": object! { "cached_tokens": 0_u64, "audio_tokens": 0_u64 },
+        "prompt_tokens_details": object! { "cached_tokens": usage.cached, "audio_tokens": 0_u64 },
         "completion_tokens_details": object! {
-            "reasoning_tokens": 0_u64,
+            "reasoning_tokens": usage.reasoning,
             "audio_tokens": 0_u64,
             "accepted_prediction_tokens": 0_u64,
             "rejected_prediction_tokens": 0_u64,

@@ -40,7 +40,7 @@ pub(super) fn create(
     let mut usage = Usage {
         prompt: prompt.tokens,
         completion: 0,
-        images: 0,
+        ..Usage::default()
     };
     let choices: Vec<Choice> = (0..prompts * n)
         .map(|index| {

@@ -56,6 +56,7 @@ pub(super) fn generate(
         prompt: prompt.tokens,
         completion: output,
         images,
+        ..Usage::default()
     };
     Ok(Prepared {
         size: Some(size),

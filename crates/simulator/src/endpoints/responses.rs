@@ -34,11 +34,14 @@ pub(super) fn create(
     let (prompt, history) = measure(provider, &ask)?;
     let max_tokens = ask.whole("max_output_tokens", 1..=u64::MAX)?;
     let limit = room(provider, prompt.tokens, max_tokens, "input")?;
-    let (item, tokens, was_cut) = Item::write(provider, &ask, limit);
+    let reasoning = ask.reasoning(limit);
+    let (item, tokens, was_cut) = Item::write(provider, &ask, limit - reasoning);
     let usage = Usage {
         prompt: prompt.tokens,
-        completion: tokens,
-        images: 0,
+        cached: ask.cached(prompt.tokens),
+        completion: reasoning + tokens,
+        reasoning,
+        ..Usage::default()
     };
     let echo = ResponseEcho::new(provider.seal(ask.digest), &ask.model, &ask.body);
     let written = Written {

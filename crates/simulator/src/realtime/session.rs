@@ -211,7 +211,7 @@ impl Session {
         let usage = Usage {
             prompt,
             completion: count,
-            images: 0,
+            ..Usage::default()
         };
         ticket.used(Usage {
             completion: 0,

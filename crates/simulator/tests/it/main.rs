@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod book;
 mod client;
 mod connections;
 mod control;

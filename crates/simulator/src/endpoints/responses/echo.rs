@@ -99,9 +99,9 @@ impl ResponseEcho {
 fn usage_json(usage: &Usage) -> Json {
     object! {
         "input_tokens": usage.prompt,
-        "input_tokens_details": object! { "cached_tokens": 0_u64, "cache_write_tokens": 0_u64 },
+        "input_tokens_details": object! { "cached_tokens": usage.cached, "cache_write_tokens": 0_u64 },
         "output_tokens": usage.completion,
-        "output_tokens_details": object! { "reasoning_tokens": 0_u64 },
+        "output_tokens_details": object! { "reasoning_tokens": usage.reasoning },
         "total_tokens": usage.prompt + usage.completion,
     }
 }
