@@ -94,9 +94,9 @@ impl Post {
         let mut pause = PAUSE_MIN;
         for attempt in 1..=TRIES {
             let signed = self.signed(&body);
-            let error = match self.poster.post(&self.query, &signed, body.clone()).await {
-                Ok(_) => return "taken",
-                Err(error) => error,
+            let posted = self.poster.post(&self.query, &signed, body.clone()).await;
+            let Err(error) = posted else {
+                return "taken";
             };
             let asked = match &error {
                 PostError::Busy { pause, .. } => *pause,
