@@ -1,9 +1,10 @@
 //! `GET /monitoring/estimates`: how well the tokens of requests and answers are known beforehand.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What was learned from the usage that answers reported, and how far it was off.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Estimates {
     /// The length of answers, by model, route and the caller's own bound.
     pub outputs: Vec<OutputEstimate>,
@@ -12,7 +13,7 @@ pub struct Estimates {
 }
 
 /// Answers of one kind.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct OutputEstimate {
     /// The model; `None` stands for all models beyond those that are kept apart.
     pub model: Option<String>,
@@ -37,7 +38,7 @@ pub struct OutputEstimate {
 }
 
 /// Requests for one model.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct InputEstimate {
     /// The model; `None` stands for all models together.
     pub model: Option<String>,
@@ -50,7 +51,7 @@ pub struct InputEstimate {
 }
 
 /// How far one way to estimate was off, as fractions of the truth.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EstimatorError {
     /// `corrected` (the calibrated estimate with its correction), `calibrated` (without it),
     /// `simple`, `generous`, or `four_characters` (four characters a token and nothing else).

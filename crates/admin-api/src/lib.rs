@@ -1,19 +1,44 @@
-//! Request and response types of the admin plane.
+//! Request and response types of the admin plane, and its description as an OpenAPI document.
 //!
 //! Shared by the gateway that answers and the programs that ask. Knows no web framework and no
 //! store. Durations are whole milliseconds, amounts whole units; names end in their unit.
 
 mod control;
+mod cost;
+mod error;
 mod estimates;
+mod events;
+mod forecasts;
+mod ledger;
 mod limits;
+mod openapi;
+mod performance;
+mod prompts;
 mod queue;
+mod requests;
+mod suggestions;
+mod usage;
 
 pub use control::{
     Alerts, BudgetAlert, BudgetStanding, BudgetStandings, Cancelled, ResetAnswer, ResetRequest,
 };
+pub use cost::{CostBreakdown, CostGroup, CostPoint, CostSums};
+pub use error::{AdminError, AdminErrorBody};
 pub use estimates::{Estimates, EstimatorError, InputEstimate, OutputEstimate};
+pub use events::{EpisodeNow, LedgerNow, LimitNow, Now, PoolNow};
+pub use forecasts::{Forecasts, LimitForecast, PoolForecast, SpendForecast};
+pub use ledger::LedgerState;
 pub use limits::{
     BeliefState, ChargeState, ClockState, CoolDown, EpisodeState, LimitState, PoolState,
     RateLimits, SharingState, ThrottleState, TokenTotals,
 };
+pub use openapi::document;
+pub use performance::{
+    AddedLatency, Performance, PerformanceGroup, PerformancePoint, PerformanceSums, Score,
+    ScorePart, Times,
+};
+pub use prompts::{PromptSize, PromptSizes};
 pub use queue::{QueueStatus, TierDepth, WaitingCall};
+pub use requests::{CallRecord, RequestsPage};
+pub use suggestions::{Suggestion, SuggestionKind, Suggestions};
+pub use usage::{EstimateAccuracy, SessionUsage, TokenUsage, UsageGroup, UsagePoint, UsageSums};

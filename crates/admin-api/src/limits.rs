@@ -1,9 +1,10 @@
 //! `GET /monitoring/rate-limits`: every limit pool and how full it is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// All limit pools.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RateLimits {
     /// In the order of their names.
     pub pools: Vec<PoolState>,
@@ -13,7 +14,7 @@ pub struct RateLimits {
 }
 
 /// How far the provider's clock is ahead of the gateway's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockState {
     /// Milliseconds ahead; negative where it is behind.
     pub ahead_ms: i64,
@@ -24,7 +25,7 @@ pub struct ClockState {
 }
 
 /// One limit pool.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PoolState {
     /// Its name.
     pub name: String,
@@ -65,7 +66,7 @@ pub struct PoolState {
 }
 
 /// Where a pool stands with the store that gateways share.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SharingState {
     /// Who decides: `joining`, `exact` or `learning`: the store; `share`, `open` or `closed`: this
     /// gateway, because the store is away.
@@ -86,7 +87,7 @@ pub struct SharingState {
 }
 
 /// One limit.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LimitState {
     /// What it counts, such as `requests` or `tokens`.
     pub metric: String,
@@ -115,7 +116,7 @@ pub struct LimitState {
 }
 
 /// What is believed of a limit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BeliefState {
     /// `bucket`, `fixed` or `sliding`; `None` while answers do not tell.
     pub kind: Option<String>,
@@ -154,7 +155,7 @@ pub struct BeliefState {
 }
 
 /// What is believed of the token charge at admission.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChargeState {
     /// How input and allowed output combine: `max`, `sum` or `input`.
     pub formula: String,
@@ -171,14 +172,14 @@ pub struct ChargeState {
 }
 
 /// A pause after a refusal by the provider.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CoolDown {
     /// Time left.
     pub remaining_ms: u64,
 }
 
 /// Refusals by the provider that belong together: one pause, one cut and one penalty for all.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EpisodeState {
     /// Counts from 1 in each pool.
     pub number: u64,
@@ -203,7 +204,7 @@ pub struct EpisodeState {
 }
 
 /// A bound on the rate after a refusal.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ThrottleState {
     /// `slow_start`, `stabilisation` or `growth`.
     pub kind: String,
@@ -218,7 +219,7 @@ pub struct ThrottleState {
 }
 
 /// Where tokens went. Always: reserved = settled + refunded + outstanding.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TokenTotals {
     /// Reserved at admission.
     pub reserved: u64,

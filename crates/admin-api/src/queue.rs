@@ -1,9 +1,10 @@
 //! `GET /monitoring/queue-status`: who waits, for what, and how long still.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The queues of all limit pools.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct QueueStatus {
     /// Requests waiting.
     pub waiting: u64,
@@ -17,7 +18,7 @@ pub struct QueueStatus {
 }
 
 /// Waiting requests of one priority.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TierDepth {
     /// `interactive`, `standard` or `batch`.
     pub priority: String,
@@ -26,7 +27,7 @@ pub struct TierDepth {
 }
 
 /// One waiting request.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingCall {
     /// The id that its answer will carry in `x-paceline-request-id`.
     pub request_id: String,

@@ -1,11 +1,26 @@
-//! The admin plane: health, metrics, and a look at limits and queues.
+//! The admin plane: health, metrics, limits, queues, usage and costs.
 
+mod added_latency;
+mod asked;
 mod beliefs;
 mod control;
+mod costs;
 mod estimates;
+mod events;
+mod forecasts;
+mod ledger;
+mod moment;
+mod openapi;
+mod parameters;
+mod performance;
 mod plane;
+mod problem;
+mod requests;
 mod routes;
+mod score;
+mod suggestions;
 mod token;
+mod usage;
 mod views;
 
 pub(crate) use plane::{AdminPlane, serve_alone};

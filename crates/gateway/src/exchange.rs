@@ -33,7 +33,16 @@ pub(crate) enum Ending {
 
 impl Ending {
     /// How many ways there are to end.
-    pub(crate) const COUNT: usize = 5;
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Ok,
+        Self::ProviderError,
+        Self::Refused,
+        Self::UpstreamFailed,
+        Self::CallerGone,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -90,6 +90,17 @@ impl HotMetrics {
         };
     }
 
+    /// Requests that ended so far, by how they did.
+    pub(crate) fn finished_by_outcome(&self) -> [(&'static str, u64); Ending::COUNT] {
+        Ending::ALL.map(|ending| {
+            let counters = self.endpoints.iter().map(|series| {
+                let counter = series.endings.get(ending as usize);
+                counter.and_then(OnceLock::get).map_or(0, Counter::get)
+            });
+            (ending.name(), counters.sum())
+        })
+    }
+
     /// The histogram of times to the first byte.
     pub(crate) fn first_byte(&self, metrics: &Metrics, kind: EndpointKind, seconds: f64) {
         let make = || {

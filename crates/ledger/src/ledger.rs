@@ -13,6 +13,7 @@ pub use reports::{PromptSize, SessionReport};
 
 use self::host::Host;
 use crate::StoreError;
+use crate::entry::CallId;
 use crate::export::{Export, Format};
 use crate::health::Health;
 use crate::page::{self, Cursor, Direction, PAGE_MAX, Page};
@@ -204,6 +205,15 @@ impl Ledger {
         let next = next.map(crate::Entry::cursor);
         entries.truncate(limit);
         Ok(Page { entries, next })
+    }
+
+    /// The record of a call, while it is kept.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn entry(&self, call_id: CallId) -> Result<Option<crate::Entry>, StoreError> {
+        let rows = self.store().rows(page::one(call_id)).await?;
+        Ok(entries_of(&rows).pop())
     }
 
     /// Records as text, the oldest first, piece by piece.

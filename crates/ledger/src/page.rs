@@ -110,6 +110,17 @@ pub(crate) fn statement(
     sql
 }
 
+/// The statement that finds the record of a call.
+pub(crate) fn one(call_id: CallId) -> Statement {
+    let mut sql = Statement::new("SELECT e.call_id");
+    for (name, _) in COLUMNS {
+        sql.push(", e.").push(name);
+    }
+    sql.push(" FROM paceline_entry e WHERE e.call_id = ")
+        .bind(call_id.to_value());
+    sql
+}
+
 impl Entry {
     pub(crate) fn cursor(&self) -> Cursor {
         Cursor {

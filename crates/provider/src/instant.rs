@@ -23,8 +23,9 @@ pub(crate) fn parse_instant(text: &str) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(since_1970)
 }
 
-/// RFC 3339, as in `2026-09-28T10:05:00.25Z` or with an offset such as `+02:00`; since 1970.
-fn rfc3339(text: &str) -> Option<Duration> {
+/// RFC 3339, as in `2026-09-28T10:05:00.25Z` or with an offset such as `+02:00`; since 1970. `None` for
+/// anything else and for what is before that.
+pub fn rfc3339(text: &str) -> Option<Duration> {
     let bytes = text.as_bytes();
     let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
     let well_formed = text.is_ascii()

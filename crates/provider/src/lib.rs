@@ -21,6 +21,7 @@ mod text;
 
 pub use clock::{ClockOffset, ProviderClock};
 pub use duration::{go_duration, parse_duration};
+pub use instant::rfc3339;
 pub use limits::{LimitHeaders, LimitReport, LimitScope, retry_after, should_retry};
 pub use metric::LimitMetric;
 pub use openai::{

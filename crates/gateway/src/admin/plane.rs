@@ -5,20 +5,27 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use paceline_config::Secret;
 use subtle::ConstantTimeEq;
 use tower::ServiceExt;
 
+use super::problem::Problem;
 use super::routes;
 use crate::body::ReplyBody;
 use crate::server::CallerBody;
 use crate::shared::Shared;
 
 /// First path segments that belong to the admin plane.
-const OWN_SEGMENTS: [&str; 4] = ["healthz", "readyz", "metrics", "monitoring"];
+const OWN_SEGMENTS: [&str; 5] = ["healthz", "readyz", "metrics", "monitoring", "openapi.json"];
+
+/// What goes with every answer behind the token: it is kept nowhere and taken for nothing else.
+const ANSWER_HEADERS: [(HeaderName, &str); 2] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
 
 /// The admin plane, ready to answer on any listener.
 #[derive(Clone, Debug)]
@@ -81,20 +88,34 @@ pub(crate) async fn serve_alone(
 
 /// Lets a request through when it shows the token and does not come from a foreign page.
 pub(super) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    if let Err(reason) = same_origin(headers) {
-        return (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response();
+    let mut response = match gate.refusal(request.headers()) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    for (name, value) in ANSWER_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
     }
-    if !gate.opens(headers) {
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-        let text = "the admin token is needed: Authorization: Bearer <token>; it is kept in the \
-                    file admin-token of the state folder\n";
-        return (StatusCode::UNAUTHORIZED, challenge, text).into_response();
-    }
-    next.run(request).await
+    response
 }
 
 impl Gate {
+    /// Why a request is not let through, if it is not.
+    fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
+        if let Err(reason) = same_origin(headers) {
+            let problem = Problem::new(StatusCode::FORBIDDEN, "foreign_origin", reason);
+            return Some(problem.into_response());
+        }
+        if self.opens(headers) {
+            return None;
+        }
+        let message = "the admin token is needed: Authorization: Bearer <token>; it is kept in the \
+                       file admin-token of the state folder";
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+        Some((challenge, problem).into_response())
+    }
+
     fn opens(&self, headers: &HeaderMap) -> bool {
         let given = headers
             .get(header::AUTHORIZATION)

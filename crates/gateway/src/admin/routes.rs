@@ -3,24 +3,32 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
+use paceline_admin_api::QueueStatus;
 use paceline_limiter::{DomainSnapshot, Metric, Tier, Timestamp};
 use paceline_pace::Sharing;
 use paceline_telemetry::DomainGauges;
-use serde::Deserialize;
 
+use super::parameters::{NoParameters, Parameters};
 use super::plane::{Gate, guard};
-use super::{control, estimates, views};
+use super::problem::Problem;
+use super::{
+    control, costs, estimates, events, forecasts, ledger, openapi, performance, requests,
+    suggestions, usage, views,
+};
 use crate::clock::Clock;
 use crate::pace::{Pool, window_label};
 use crate::shared::Shared;
 
 /// The most waiting requests in one answer.
 const CALLS_MAX: usize = 10_000;
+
+/// How many there are where nothing else is asked for.
+const CALLS: usize = 1_000;
 
 /// All routes: health is open, everything else asks for the token.
 pub(super) fn router(shared: Arc<Shared>, gate: Arc<Gate>) -> Router {
@@ -30,7 +38,17 @@ pub(super) fn router(shared: Arc<Shared>, gate: Arc<Gate>) -> Router {
         .route("/monitoring/queue-status", get(queue_status))
         .route("/monitoring/estimates", get(token_estimates))
         .merge(control::routes())
+        .merge(usage::routes())
+        .merge(costs::routes())
+        .merge(performance::routes())
+        .merge(requests::routes())
+        .merge(ledger::routes())
+        .merge(forecasts::routes())
+        .merge(suggestions::routes())
+        .merge(events::routes())
+        .merge(openapi::routes())
         .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(gate, guard));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -39,8 +57,17 @@ pub(super) fn router(shared: Arc<Shared>, gate: Arc<Gate>) -> Router {
         .with_state(shared)
 }
 
-async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, "no such admin path\n").into_response()
+async fn not_found() -> Problem {
+    Problem::not_found("no such admin path; /openapi.json lists those that there are")
+}
+
+async fn method_not_allowed() -> Problem {
+    let message = "this path does not answer to this method; the header allow names those it does";
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    )
 }
 
 /// Ready while accepting requests and, as far as known, reaching the provider.
@@ -55,25 +82,24 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     "ready\n".into_response()
 }
 
-async fn rate_limits(State(shared): State<Arc<Shared>>) -> Response {
+async fn rate_limits(State(shared): State<Arc<Shared>>, _: NoParameters) -> Response {
     Json(views::rate_limits(&shared)).into_response()
 }
 
-async fn token_estimates(State(shared): State<Arc<Shared>>) -> Response {
+async fn token_estimates(State(shared): State<Arc<Shared>>, _: NoParameters) -> Response {
     Json(estimates::estimates(&shared)).into_response()
-}
-
-#[derive(Deserialize)]
-struct QueueQuery {
-    limit: Option<usize>,
 }
 
 async fn queue_status(
     State(shared): State<Arc<Shared>>,
-    Query(query): Query<QueueQuery>,
-) -> Response {
-    let calls_max = query.limit.unwrap_or(1_000).min(CALLS_MAX);
-    Json(views::queue_status(&shared, calls_max)).into_response()
+    mut parameters: Parameters,
+) -> Result<Json<QueueStatus>, Problem> {
+    let calls_max = parameters.number("limit", 0..=CALLS_MAX)?;
+    parameters.finish()?;
+    Ok(Json(views::queue_status(
+        &shared,
+        calls_max.unwrap_or(CALLS),
+    )))
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;
+use crate::StoreError;
 use crate::query::{Answer, Dimension, Filter, Group, Order, Query, QueryError};
 use crate::usage::{Latency, Usage};
 
@@ -111,16 +112,27 @@ impl Ledger {
         };
         let by_model = self.query(&by(Dimension::Model)).await?.groups;
         let by_outcome = self.query(&by(Dimension::Outcome)).await?.groups;
-        let last = self.entries(&filter, None, 1).await?;
-        let first = self.page_forward(&filter, None, 1).await?;
+        let ends = self.first_and_last(&filter).await?;
         Ok(SessionReport {
             usage: total.as_ref().map(|group| group.usage).unwrap_or_default(),
             latency: total.and_then(|group| group.latency).unwrap_or_default(),
             by_model,
             by_outcome,
-            first_ms: first.first().map(|entry| entry.ended_at_ms),
-            last_ms: last.entries.first().map(|entry| entry.ended_at_ms),
+            first_ms: ends.map(|(first, _)| first),
+            last_ms: ends.map(|(_, last)| last),
         })
+    }
+
+    /// When the first and the last of these calls ended, in milliseconds since 1970; `None`: there is
+    /// none. From the records themselves.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn first_and_last(&self, filter: &Filter) -> Result<Option<(i64, i64)>, StoreError> {
+        let first = self.page_forward(filter, None, 1).await?;
+        let last = self.entries(filter, None, 1).await?.entries;
+        let ends = first.first().zip(last.first());
+        Ok(ends.map(|(first, last)| (first.ended_at_ms, last.ended_at_ms)))
     }
 }
 

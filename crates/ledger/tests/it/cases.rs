@@ -295,6 +295,14 @@ pub(crate) async fn reports_tell_what_records_hold(ledger: &Ledger) {
     );
     assert_eq!(report.last_ms, Some(MIDNIGHT_MS + 8));
     assert_eq!(report.by_model[0].names, ["o3"]);
+    let kept = ledger.entry(entries[2].call_id).await.unwrap();
+    assert_eq!(kept, Some(entries[2].clone().bounded()));
+    assert_eq!(ledger.entry(CallId(u128::MAX)).await, Ok(None));
+    let of_nobody = Filter {
+        tenant: Some("nobody".to_owned()),
+        ..Filter::default()
+    };
+    assert_eq!(ledger.first_and_last(&of_nobody).await, Ok(None));
     assert_eq!(report.usage.estimates.relative_error(), Some(0.1));
     assert!((100..=200).contains(&report.latency.wait.quantile_ms(900).unwrap()));
     assert_eq!(

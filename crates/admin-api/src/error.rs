@@ -1,0 +1,26 @@
+//! What the admin plane answers when it does not answer what was asked.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdminError {
+    /// What is wrong.
+    pub error: AdminErrorBody,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdminErrorBody {
+    /// A word for programs: `invalid_parameter`, `unknown_parameter`, `unauthorized`,
+    /// `foreign_origin`, `foreign_host`, `not_found`, `method_not_allowed`, `ledger_off`,
+    /// `store_away`, `store_failed`, `too_many_listeners` or `shutting_down`.
+    pub code: String,
+    /// What is wrong and what to do, for people.
+    pub message: String,
+    /// The parameter that is wrong, where it is one.
+    pub parameter: Option<String>,
+    /// What is expected of it.
+    pub expected: Option<String>,
+}
