@@ -22,6 +22,8 @@ pub struct Admin {
     pub state_dir: PathBuf,
     /// The bearer token to ask for; `None` means the one kept in `state_dir`, made at first start.
     pub token: Option<Secret>,
+    /// Host names under which it is asked, besides `localhost` and addresses; in lower case.
+    pub hosts: Vec<String>,
 }
 
 /// The shortest token that is taken: shorter ones can be guessed.
@@ -45,6 +47,11 @@ pub(crate) struct RawAdmin {
     /// folder, which is made at the first start.
     #[schemars(extend("examples" = [{ "env": "ADMIN_TOKEN" }]))]
     token: Option<RawSecret>,
+    /// Host names under which it may be asked, without ports. `localhost` and addresses always
+    /// may be used; any other name is refused, because a web page can make a name of its own
+    /// point here.
+    #[schemars(extend("examples" = [["paceline.internal"]]))]
+    hosts: Vec<String>,
 }
 
 impl Default for RawAdmin {
@@ -54,6 +61,7 @@ impl Default for RawAdmin {
             listen: None,
             state_dir: None,
             token: None,
+            hosts: Vec::new(),
         }
     }
 }
@@ -82,8 +90,25 @@ impl RawAdmin {
             listen: self.listen,
             state_dir: state_dir(self.state_dir, checker),
             token,
+            hosts: hosts(self.hosts, checker),
         }
     }
+}
+
+fn hosts(written: Vec<String>, checker: &mut Checker<'_>) -> Vec<String> {
+    let is_name = |host: &String| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        !host.is_empty() && host.bytes().all(fits)
+    };
+    if let Some(wrong) = written.iter().find(|host| !is_name(host)) {
+        checker.problem(
+            "admin.hosts",
+            format!("must be host names (got {wrong:?})"),
+            "write them without scheme, port and path, as in paceline.internal",
+        );
+    }
+    let hosts = written.into_iter();
+    hosts.map(|host| host.to_ascii_lowercase()).collect()
 }
 
 fn state_dir(written: Option<PathBuf>, checker: &mut Checker<'_>) -> PathBuf {

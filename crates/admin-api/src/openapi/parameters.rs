@@ -106,7 +106,7 @@ pub(super) const CALLS_OF_SESSION: &[Parameter] = &[
 pub(super) const SERIES: &[Parameter] = &[
     query(
         "bucket",
-        "Length of the stretches of `series`, of which there may be 10000; left out: by the minute for up to 3 hours, by the hour for up to 8 days, else by the day.",
+        "Length of the stretches of `series`; of minutes and hours there may be 10000; left out: by the minute for up to 3 hours, by the hour for up to 8 days, else by the day.",
         bucket,
     ),
     query(

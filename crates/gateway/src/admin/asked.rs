@@ -12,7 +12,7 @@ use crate::shared::Shared;
 /// How far back is looked where nothing else is asked for.
 const SPAN_MS: i64 = 24 * 3_600_000;
 
-/// The most stretches of time in one answer.
+/// The most minutes or hours in one answer.
 const BUCKETS_MAX: i64 = 10_000;
 
 /// Up to this long a stretch is told by the minute.
@@ -131,7 +131,8 @@ pub(super) fn series(parameters: &mut Parameters, filter: &Filter) -> Result<Ser
     let offset = parameters.take("utc_offset");
     let offset = offset.map(|text| utc_offset("utc_offset", &text));
     let span_ms = span_ms(filter);
-    if let Some(wanted) = wanted
+    // Of days there are never so many with calls in them.
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != Period::Day)
         && span_ms / wanted.length_ms() > BUCKETS_MAX
     {
         let expected = format!("a longer one, or less time: there may be {BUCKETS_MAX}");

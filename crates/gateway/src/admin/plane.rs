@@ -1,6 +1,7 @@
 //! Who may use the admin plane, and where it is served.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -38,12 +39,13 @@ pub(crate) struct AdminPlane {
 #[derive(Debug)]
 pub(super) struct Gate {
     token: Secret,
+    shared: Arc<Shared>,
 }
 
 impl AdminPlane {
     pub(crate) fn new(shared: Arc<Shared>, token: Secret) -> Self {
         Self {
-            router: routes::router(shared, Arc::new(Gate { token })),
+            router: routes::router(Arc::clone(&shared), Arc::new(Gate { token, shared })),
             own_segments: &OWN_SEGMENTS,
         }
     }
@@ -102,11 +104,17 @@ pub(super) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next:
 impl Gate {
     /// Why a request is not let through, if it is not.
     fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
+        if !is_served(headers, &self.shared.live().settings.admin.hosts) {
+            let message = "this host name is not served; admin.hosts lists those that are, besides \
+                           localhost and addresses";
+            let problem = Problem::new(StatusCode::FORBIDDEN, "foreign_host", message);
+            return Some(problem.into_response());
+        }
         if let Err(reason) = same_origin(headers) {
             let problem = Problem::new(StatusCode::FORBIDDEN, "foreign_origin", reason);
             return Some(problem.into_response());
         }
-        if self.opens(headers) {
+        if opens(&self.token, headers) {
             return None;
         }
         let message = "the admin token is needed: Authorization: Bearer <token>; it is kept in the \
@@ -115,13 +123,31 @@ impl Gate {
         let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
         Some((challenge, problem).into_response())
     }
+}
 
-    fn opens(&self, headers: &HeaderMap) -> bool {
-        let given = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        given.is_some_and(|given| given.ct_eq(self.token.expose().as_bytes()).into())
-    }
+fn opens(token: &Secret, headers: &HeaderMap) -> bool {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    given.is_some_and(|given| given.ct_eq(token.expose().as_bytes()).into())
+}
+
+/// Whether the host that a request names is an address, this machine, or one of `names`. A name that
+/// somebody else owns may have been made to point here, to get at this from a page of theirs.
+fn is_served(headers: &HeaderMap, names: &[String]) -> bool {
+    let host = headers.get(header::HOST).map(HeaderValue::to_str);
+    let Some(Ok(host)) = host else {
+        // Pages cannot leave it out; HTTP/1.0 probes may.
+        return host.is_none();
+    };
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => host,
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    address.parse::<IpAddr>().is_ok()
+        || host.eq_ignore_ascii_case("localhost")
+        || names.iter().any(|name| host.eq_ignore_ascii_case(name))
 }
 
 /// A browser that was lured here names another origin, or a host name that only points here.
@@ -155,22 +181,18 @@ mod tests {
 
     #[test]
     fn only_the_exact_token_opens() {
-        let gate = Gate {
-            token: Secret::new("0123456789abcdef"),
-        };
-        assert!(gate.opens(&headers(&[("authorization", "Bearer 0123456789abcdef")])));
+        let token = Secret::new("0123456789abcdef");
+        let opens = |pairs: &[(&'static str, &str)]| super::opens(&token, &headers(pairs));
+        assert!(opens(&[("authorization", "Bearer 0123456789abcdef")]));
         for wrong in [
             "Bearer 0123456789abcde",
             "bearer 0123456789abcdef",
             "Bearer ",
             "x",
         ] {
-            assert!(
-                !gate.opens(&headers(&[("authorization", wrong)])),
-                "{wrong}"
-            );
+            assert!(!opens(&[("authorization", wrong)]), "{wrong}");
         }
-        assert!(!gate.opens(&HeaderMap::new()));
+        assert!(!opens(&[]));
     }
 
     #[test]

@@ -109,6 +109,7 @@ mod tests {
             listen: None,
             state_dir: state_dir.to_owned(),
             token: None,
+            hosts: Vec::new(),
         }
     }
 
