@@ -1,16 +1,17 @@
 //! Budgets, alerts, and what an operator does to queues and limits.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Answer of `GET /monitoring/budgets`: budgets that calls were held to lately.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetStandings {
     /// In the order of their names and scopes.
     pub budgets: Vec<BudgetStanding>,
 }
 
 /// One budget, and how it stands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetStanding {
     /// Its name in the configuration.
     pub name: String,
@@ -35,14 +36,14 @@ pub struct BudgetStanding {
 }
 
 /// Answer of `GET /monitoring/alerts`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alerts {
     /// The latest first.
     pub alerts: Vec<BudgetAlert>,
 }
 
 /// A threshold of a budget that was reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetAlert {
     /// Rises by one with each alert of this process.
     pub number: u64,
@@ -65,14 +66,14 @@ pub struct BudgetAlert {
 }
 
 /// Answer of `DELETE /monitoring/queue/{id}` and `DELETE /monitoring/sessions/{id}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cancelled {
     /// Requests whose wait was ended.
     pub cancelled: u64,
 }
 
 /// Body of `POST /monitoring/reset-rate-limits`; may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResetRequest {
     /// The pool to reset; left out: all of them.
@@ -80,7 +81,7 @@ pub struct ResetRequest {
 }
 
 /// Answer of `POST /monitoring/reset-rate-limits`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResetAnswer {
     /// The pools that have forgotten what they learned and counted.
     pub pools: Vec<String>,

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::parameters::{self, Parameter};
 use crate::{
-    CallRecord, CostBreakdown, Estimates, Forecasts, LedgerState, Now, Performance, PromptSizes,
-    QueueStatus, RateLimits, RequestsPage, SessionUsage, Suggestions, TokenUsage,
+    Alerts, BudgetStandings, CallRecord, Cancelled, CostBreakdown, Estimates, Forecasts,
+    LedgerState, Now, Performance, PromptSizes, QueueStatus, RateLimits, RequestsPage, ResetAnswer,
+    SessionUsage, Suggestions, TokenUsage, WaitingCall,
 };
 
 /// Makes the schema of an answer.
@@ -180,6 +181,55 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..live(
             "/monitoring/queue-status",
             "Who waits, for what and how long still.",
+        )
+    },
+    Operation {
+        answers: &[(JSON, json_of::<WaitingCall>)],
+        parameters: &[parameters::WAITING],
+        errors: &[Status::NotFound],
+        ..live("/monitoring/queue/{id}", "One request that waits.")
+    },
+    Operation {
+        method: "delete",
+        answers: &[(JSON, json_of::<Cancelled>)],
+        parameters: &[parameters::WAITING],
+        errors: &[Status::NotFound],
+        ..live(
+            "/monitoring/queue/{id}",
+            "Ends the wait of one request; its caller is answered with 409.",
+        )
+    },
+    Operation {
+        method: "delete",
+        answers: &[(JSON, json_of::<Cancelled>)],
+        parameters: &[parameters::WAITING_SESSION],
+        ..live(
+            "/monitoring/sessions/{id}",
+            "Ends the waits of all requests of a session.",
+        )
+    },
+    Operation {
+        method: "post",
+        answers: &[(JSON, json_of::<ResetAnswer>)],
+        errors: &[Status::NotFound],
+        ..live(
+            "/monitoring/reset-rate-limits",
+            "Lets one pool or all forget what they learned and counted, without a burst. The body may \
+             name a pool: {\"pool\": NAME}.",
+        )
+    },
+    Operation {
+        answers: &[(JSON, json_of::<BudgetStandings>)],
+        ..live(
+            "/monitoring/budgets",
+            "Budgets that calls were held to lately, and how they stand.",
+        )
+    },
+    Operation {
+        answers: &[(JSON, json_of::<Alerts>)],
+        ..live(
+            "/monitoring/alerts",
+            "Thresholds of budgets that were reached, the latest first.",
         )
     },
     Operation {

@@ -49,6 +49,12 @@ pub(super) const TIME: &[Parameter] = &[
     query("to", "Calls that ended before; left out: now.", moment),
 ];
 
+/// Which request that waits.
+pub(super) const WAITING: &[Parameter] = &[path("id", "The id of the request.", name)];
+
+/// Whose waits.
+pub(super) const WAITING_SESSION: &[Parameter] = &[path("id", "The name of the session.", name)];
+
 /// Which time of a session.
 pub(super) const TIME_OF_SESSION: &[Parameter] = &[
     query(

@@ -13,6 +13,8 @@ use paceline_admin_api::{
 };
 use paceline_coordinator::budgets::{Budget, Standing};
 
+use super::parameters::NoParameters;
+use super::problem::Problem;
 use super::views;
 use crate::budget::{RaisedAlert, shown_scope};
 use crate::pace::WaitingRequest;
@@ -31,7 +33,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/monitoring/reset-rate-limits", post(reset))
 }
 
-async fn budgets(State(shared): State<Arc<Shared>>) -> Response {
+async fn budgets(State(shared): State<Arc<Shared>>, _: NoParameters) -> Response {
     let standings = shared.purse.standings(BUDGETS_MAX).await;
     let budgets = standings
         .iter()
@@ -58,7 +60,7 @@ fn stands(budget: &Budget, standing: &Standing) -> BudgetStanding {
     }
 }
 
-async fn alerts(State(shared): State<Arc<Shared>>) -> Response {
+async fn alerts(State(shared): State<Arc<Shared>>, _: NoParameters) -> Response {
     let all = shared.purse.alerts.all();
     Json(Alerts {
         alerts: all.iter().map(RaisedAlert::told).collect(),
@@ -66,24 +68,40 @@ async fn alerts(State(shared): State<Arc<Shared>>) -> Response {
     .into_response()
 }
 
-async fn waiting(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+async fn waiting(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    _: NoParameters,
+) -> Response {
     let status = views::queue_status(&shared, usize::MAX);
     match status.calls.into_iter().find(|call| call.request_id == id) {
         Some(call) => Json(call).into_response(),
-        None => (StatusCode::NOT_FOUND, "no request of this id waits\n").into_response(),
+        None => nobody_waits(),
     }
 }
 
-async fn cancel(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+async fn cancel(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    _: NoParameters,
+) -> Response {
     let cancelled = cancel_where(&shared, |who| *who.request_id == *id);
     if cancelled == 0 {
-        return (StatusCode::NOT_FOUND, "no request of this id waits\n").into_response();
+        return nobody_waits();
     }
     tracing::info!(id = %id.escape_debug(), "a waiting request was cancelled by an operator");
     Json(Cancelled { cancelled }).into_response()
 }
 
-async fn cancel_session(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+fn nobody_waits() -> Response {
+    Problem::not_found("no request of this id waits").into_response()
+}
+
+async fn cancel_session(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    _: NoParameters,
+) -> Response {
     let cancelled = cancel_where(&shared, |who| who.session.as_deref() == Some(&*id));
     let session = id.escape_debug();
     tracing::info!(%session, cancelled, "a session's waiting requests were cancelled by an operator");
@@ -98,15 +116,16 @@ fn cancel_where(shared: &Shared, which: impl Fn(&WaitingRequest) -> bool) -> u64
         .sum()
 }
 
-async fn reset(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+async fn reset(State(shared): State<Arc<Shared>>, _: NoParameters, body: Bytes) -> Response {
     let request: ResetRequest = match body.as_ref() {
         [] => ResetRequest::default(),
         bytes => match serde_json::from_slice(bytes) {
             Ok(request) => request,
             Err(error) => {
-                let text =
-                    format!("the body is not understood: {error}; expected {{\"pool\": NAME}}\n");
-                return (StatusCode::BAD_REQUEST, text).into_response();
+                let message =
+                    format!("the body is not understood: {error}; expected {{\"pool\": NAME}}");
+                let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_body", message);
+                return problem.into_response();
             }
         },
     };
@@ -114,7 +133,7 @@ async fn reset(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     if let Some(name) = &request.pool {
         pools.retain(|pool| **pool.watch().name() == **name);
         if pools.is_empty() {
-            return (StatusCode::NOT_FOUND, "no pool has this name\n").into_response();
+            return Problem::not_found("no pool has this name").into_response();
         }
     }
     for pool in &pools {
