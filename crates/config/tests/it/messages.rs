@@ -114,6 +114,10 @@ const WRONG: &[(&str, &str)] = &[
         "p.toml:2: admin.state_dir: must not be empty",
     ),
     (
+        "[admin]\nhosts = [\"a.test\", \"http://b.test\"]\n",
+        "p.toml:2: admin.hosts: must be host names (got \"http://b.test\"); write them without scheme, port and path, as in paceline.internal",
+    ),
+    (
         "[retry]\nbase_delay = \"1m\"\n",
         "p.toml:2: retry.base_delay: must be at most retry.delay_max, which is 30s (got 1m); a plain number in OPENAI_BASE_DELAY is in seconds",
     ),
