@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +16,7 @@ use paceline_coordinator::budgets::{Budget, Standing};
 
 use super::parameters::NoParameters;
 use super::problem::Problem;
+use super::usage::in_path;
 use super::views;
 use crate::budget::{RaisedAlert, shown_scope};
 use crate::pace::WaitingRequest;
@@ -70,9 +72,13 @@ async fn alerts(State(shared): State<Arc<Shared>>, _: NoParameters) -> Response 
 
 async fn waiting(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     _: NoParameters,
 ) -> Response {
+    let id = match in_path("id", id) {
+        Ok(id) => id,
+        Err(problem) => return problem.into_response(),
+    };
     let status = views::queue_status(&shared, usize::MAX);
     match status.calls.into_iter().find(|call| call.request_id == id) {
         Some(call) => Json(call).into_response(),
@@ -82,9 +88,13 @@ async fn waiting(
 
 async fn cancel(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     _: NoParameters,
 ) -> Response {
+    let id = match in_path("id", id) {
+        Ok(id) => id,
+        Err(problem) => return problem.into_response(),
+    };
     let cancelled = cancel_where(&shared, |who| *who.request_id == *id);
     if cancelled == 0 {
         return nobody_waits();
@@ -99,9 +109,13 @@ fn nobody_waits() -> Response {
 
 async fn cancel_session(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     _: NoParameters,
 ) -> Response {
+    let id = match in_path("id", id) {
+        Ok(id) => id,
+        Err(problem) => return problem.into_response(),
+    };
     let cancelled = cancel_where(&shared, |who| who.session.as_deref() == Some(&*id));
     let session = id.escape_debug();
     tracing::info!(%session, cancelled, "a session's waiting requests were cancelled by an operator");
