@@ -42,6 +42,18 @@ fn operations_have_names_of_their_own_and_parameters_each_once() {
 }
 
 #[test]
+fn the_page_on_monitoring_has_a_section_for_each_operation() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/monitoring.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let sections = page.lines().filter_map(|line| line.strip_prefix("## GET "));
+    let sections: std::collections::BTreeSet<&str> = sections.collect();
+    let document = document("1.2.3");
+    let paths = document["paths"].as_object().unwrap().keys();
+    let monitoring = paths.filter(|path| path.starts_with("/monitoring/"));
+    assert_eq!(sections, monitoring.map(String::as_str).collect());
+}
+
+#[test]
 fn what_is_open_says_so_and_all_else_asks_for_the_token() {
     let document = document("1.2.3");
     assert_eq!(document["security"], json!([{ "token": [] }]));
