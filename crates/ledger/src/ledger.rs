@@ -19,7 +19,7 @@ use crate::health::Health;
 use crate::page::{self, Cursor, Direction, PAGE_MAX, Page};
 use crate::period::Period;
 use crate::prune::{self, HORIZON_NAMES, Pruned, Retention, SESSIONS_HORIZON, STEP_ROWS};
-use crate::query::{self, Answer, Filter, Horizons, Level, Query, QueryError};
+use crate::query::{self, Answer, Filter, Horizons, Level, Part, Query, QueryError};
 use crate::rollup::ScopeKind;
 use crate::spend::{Scope, Spender, SpenderKind, Spent};
 use crate::store::{Access, Store};
@@ -134,11 +134,27 @@ impl Ledger {
                 until_ms: 0,
             });
         }
-        let rows = self
-            .store()
-            .rows(query::statement(query, &segments))
-            .await?;
+        let parts = match query::local_days(query) {
+            Some(ahead) => match self.days_kept().await? {
+                Some(kept) => query::by_days(segments, ahead, kept),
+                None => segments.into_iter().map(Part::from).collect(),
+            },
+            None => segments.into_iter().map(Part::from).collect(),
+        };
+        let rows = self.store().rows(query::statement(query, &parts)).await?;
         Ok(query::answer(query, reach, rows))
+    }
+
+    /// The first and the last day that there are sums of.
+    async fn days_kept(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        let sql = "SELECT (SELECT min(bucket_ms) FROM paceline_rollup WHERE period = 2), \
+                   (SELECT max(bucket_ms) FROM paceline_rollup WHERE period = 2)";
+        let rows = self.store().rows(Statement::new(sql)).await?;
+        let ends = rows.first().and_then(|row| {
+            let end = |index: usize| row.get(index).and_then(Value::integer);
+            end(0).zip(end(1))
+        });
+        Ok(ends)
     }
 
     /// What somebody has spent since a time, to the last record. Where the records that it would take

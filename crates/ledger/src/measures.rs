@@ -59,6 +59,40 @@ pub(crate) static ALL: LazyLock<Vec<Measure>> = LazyLock::new(|| {
     totals.chain(slots).collect()
 });
 
+/// Those of a brief answer: sums alone, none of which is a largest value.
+const BRIEF: [&str; 15] = [
+    "calls",
+    "sent",
+    "input_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "audio_in_tokens",
+    "audio_out_tokens",
+    "image_in_tokens",
+    "image_out_tokens",
+    "images",
+    "audio_ms",
+    "cost_nanousd",
+    "unpriced",
+];
+
+/// The places of the measures that an answer has: of all, or of the brief ones, and of the slots where
+/// times are wanted.
+pub(crate) fn places(brief: bool, with_slots: bool) -> Vec<usize> {
+    let is_wanted = |place: &usize| match *place < TOTALS {
+        true => {
+            !brief
+                || ALL
+                    .get(*place)
+                    .is_some_and(|one| BRIEF.contains(&&*one.name))
+        }
+        false => with_slots,
+    };
+    (0..MEASURES).filter(is_wanted).collect()
+}
+
 const ESTIMATED: &str = "e.outcome = 0 AND e.input_tokens > 0 AND e.estimate_tokens > 0";
 
 /// The columns of a roll-up that hold them.

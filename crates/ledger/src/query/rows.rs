@@ -1,7 +1,7 @@
 //! Rows of sums as answers.
 
 use crate::entry::Outcome;
-use crate::measures::{MEASURES, TOTALS};
+use crate::measures::{MEASURES, TOTALS, places};
 use crate::query::{Answer, Dimension, Group, Query};
 use crate::usage::{Latency, Usage};
 use crate::value::{Row, Value};
@@ -10,7 +10,8 @@ use crate::value::{Row, Value};
 pub(crate) fn answer(query: &Query, reach: (i64, i64), mut rows: Vec<Row>) -> Answer {
     let truncated = rows.len() > query.rows_max();
     rows.truncate(query.rows_max());
-    let groups = rows.iter().map(|row| group(query, row));
+    let places = places(query.brief, query.with_latency);
+    let groups = rows.iter().map(|row| group(query, &places, row));
     Answer {
         from_ms: reach.0,
         until_ms: reach.1,
@@ -19,14 +20,16 @@ pub(crate) fn answer(query: &Query, reach: (i64, i64), mut rows: Vec<Row>) -> An
     }
 }
 
-fn group(query: &Query, row: &[Value]) -> Group {
+fn group(query: &Query, places: &[usize], row: &[Value]) -> Group {
     let (names, rest) = row.split_at(query.group_by.len().min(row.len()));
     let names = names.iter().zip(&query.group_by);
     let names = names.map(|(name, dimension)| name_of(*dimension, name));
     let bucket = rest.first().and_then(Value::integer);
     let mut sums = [0; MEASURES];
-    for (sum, value) in sums.iter_mut().zip(rest.iter().skip(1)) {
-        *sum = value.integer().unwrap_or(0);
+    for (place, value) in places.iter().zip(rest.iter().skip(1)) {
+        if let Some(sum) = sums.get_mut(*place) {
+            *sum = value.integer().unwrap_or(0);
+        }
     }
     let mut totals = [0; TOTALS];
     totals.copy_from_slice(&sums[..TOTALS]);

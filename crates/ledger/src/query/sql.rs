@@ -1,8 +1,9 @@
 //! Queries as SQL: one statement, whose parts read the levels that the plan names.
 
-use crate::measures;
+use crate::measures::{self, Measure};
 use crate::period::Period;
-use crate::query::plan::{Level, Segment};
+use crate::query::parts::Part;
+use crate::query::plan::Level;
 use crate::query::{Dimension, Filter, Order, Query};
 use crate::table::Merge;
 use crate::value::Statement;
@@ -37,13 +38,11 @@ impl Raw {
     }
 }
 
-/// The statement of a query over these segments, one row more than are wanted.
-pub(crate) fn statement(query: &Query, segments: &[Segment]) -> Statement {
-    let wanted = if query.with_latency {
-        measures::MEASURES
-    } else {
-        measures::TOTALS
-    };
+/// The statement of a query over these parts, one row more than are wanted.
+pub(crate) fn statement(query: &Query, parts: &[Part]) -> Statement {
+    let wanted = measures::places(query.brief, query.with_latency);
+    let wanted = wanted.iter().filter_map(|place| measures::ALL.get(*place));
+    let wanted: Vec<&Measure> = wanted.collect();
     let mut sql = Statement::new("SELECT ");
     for index in 0..query.group_by.len() {
         sql.push(&format!("k{index}, "));
@@ -52,21 +51,21 @@ pub(crate) fn statement(query: &Query, segments: &[Segment]) -> Statement {
         Some(_) => sql.push("bucket"),
         None => sql.push("0 AS bucket"),
     };
-    for measure in &measures::ALL[..wanted] {
+    for measure in &wanted {
         let (name, function) = (&measure.name, function(measure.merge));
         sql.push(&format!(
             ", CAST(coalesce({function}({name}), 0) AS BIGINT) AS total_{name}"
         ));
     }
     sql.push(" FROM (");
-    for (index, segment) in segments.iter().enumerate() {
+    for (index, part) in parts.iter().enumerate() {
         if index > 0 {
             sql.push(" UNION ALL ");
         }
-        push_segment(&mut sql, query, *segment, wanted);
+        push_part(&mut sql, query, part, &wanted);
     }
     sql.push(") parts");
-    push_groups(&mut sql, query);
+    push_groups(&mut sql, query, parts.iter().any(|part| part.is_negative));
     sql
 }
 
@@ -77,7 +76,7 @@ fn function(merge: Merge) -> &'static str {
     }
 }
 
-fn push_groups(sql: &mut Statement, query: &Query) {
+fn push_groups(sql: &mut Statement, query: &Query, may_be_none: bool) {
     let mut keys: Vec<String> = query.buckets.iter().map(|_| "bucket".to_owned()).collect();
     keys.extend((0..query.group_by.len()).map(|index| format!("k{index}")));
     if !keys.is_empty() {
@@ -89,12 +88,19 @@ fn push_groups(sql: &mut Statement, query: &Query) {
             Order::Calls => "sum(calls) DESC, ",
             Order::InputTokens => "sum(input_tokens) DESC, ",
         };
-        sql.push(&format!(" GROUP BY {keys} ORDER BY {most}{keys}"));
+        // Where sums are taken off, nothing may be left of a group.
+        let having = if may_be_none {
+            " HAVING sum(calls) > 0"
+        } else {
+            ""
+        };
+        sql.push(&format!(" GROUP BY {keys}{having} ORDER BY {most}{keys}"));
     }
     sql.push(" LIMIT ").bind(query.rows_max() as u64 + 1);
 }
 
-fn push_segment(sql: &mut Statement, query: &Query, segment: Segment, wanted: usize) {
+fn push_part(sql: &mut Statement, query: &Query, part: &Part, wanted: &[&Measure]) {
+    let segment = part.segment;
     let is_raw = segment.level == Level::Records;
     sql.push("SELECT ");
     for (index, dimension) in query.group_by.iter().enumerate() {
@@ -113,12 +119,14 @@ fn push_segment(sql: &mut Statement, query: &Query, segment: Segment, wanted: us
         } else {
             "r.bucket_ms"
         },
+        part.shift_ms,
     );
-    for measure in &measures::ALL[..wanted] {
+    let sign = if part.is_negative { "-" } else { "" };
+    for measure in wanted {
         let name = &measure.name;
         match is_raw {
             true => sql.push(&format!(", {} AS {name}", measure.of_row)),
-            false => sql.push(&format!(", r.{name} AS {name}")),
+            false => sql.push(&format!(", {sign}r.{name} AS {name}")),
         };
     }
     match segment.level {
@@ -129,14 +137,14 @@ fn push_segment(sql: &mut Statement, query: &Query, segment: Segment, wanted: us
         }
         Level::Rollup(period) => {
             sql.push(" FROM paceline_rollup r CROSS JOIN paceline_series s WHERE ");
-            where_rollup(sql, query, period, segment);
+            where_rollup(sql, query, period, part);
         }
     }
 }
 
 /// The start of the bucket in which a time lies. A day is added meanwhile, so that no division is
 /// of a negative number, which it may be near 1970 with an offset.
-fn push_bucket(sql: &mut Statement, query: &Query, column: &str) {
+fn push_bucket(sql: &mut Statement, query: &Query, column: &str, shift_ms: i64) {
     let Some(buckets) = query.buckets else {
         sql.push("0 AS bucket");
         return;
@@ -147,7 +155,7 @@ fn push_bucket(sql: &mut Statement, query: &Query, column: &str) {
     sql.push(&format!("(({column} + ")).bind(shift);
     sql.push(") / ").bind(length);
     sql.push(") * ").bind(length);
-    sql.push(" - ").bind(shift);
+    sql.push(" - ").bind(shift - shift_ms);
     sql.push(" AS bucket");
 }
 
@@ -178,10 +186,25 @@ fn series_column(dimension: Dimension) -> &'static str {
     }
 }
 
-fn where_rollup(sql: &mut Statement, query: &Query, period: Period, segment: Segment) {
+fn where_rollup(sql: &mut Statement, query: &Query, period: Period, part: &Part) {
     sql.push("r.period = ").bind(period.code());
-    sql.push(" AND r.bucket_ms >= ").bind(segment.from_ms);
-    sql.push(" AND r.bucket_ms < ").bind(segment.until_ms);
+    match &part.only {
+        None => {
+            sql.push(" AND r.bucket_ms >= ").bind(part.segment.from_ms);
+            sql.push(" AND r.bucket_ms < ").bind(part.segment.until_ms);
+        }
+        Some(buckets) => {
+            for (index, bucket) in buckets.iter().enumerate() {
+                let before = if index == 0 {
+                    " AND r.bucket_ms IN ("
+                } else {
+                    ", "
+                };
+                sql.push(before).bind(*bucket);
+            }
+            sql.push(")");
+        }
+    }
     sql.push(" AND s.series = r.series AND s.tag ");
     match (&query.filter.tag, query.group_by.contains(&Dimension::Tag)) {
         (Some(tag), _) => sql.push("= ").bind(tag.as_str()),

@@ -192,15 +192,17 @@ pub(crate) fn query() -> impl Strategy<Value = Query> {
         select(orders),
         limit,
         any::<bool>(),
+        any::<bool>(),
     )
         .prop_map(
-            |(filter, group_by, buckets, order, limit, with_latency)| Query {
+            |(filter, group_by, buckets, order, limit, with_latency, brief)| Query {
                 filter,
                 group_by,
                 buckets,
                 order,
                 limit,
                 with_latency,
+                brief,
             },
         )
 }

@@ -50,7 +50,10 @@ impl Model {
             .map(|((bucket_ms, names), entries)| Group {
                 names: readable(query, names),
                 bucket_ms,
-                usage: usage(&entries),
+                usage: match query.brief {
+                    true => brief(usage(&entries)),
+                    false => usage(&entries),
+                },
                 latency: query.with_latency.then(|| latency(&entries)),
             })
             .collect();
@@ -171,6 +174,25 @@ fn passes(filter: &Filter, entry: &Entry) -> bool {
 }
 
 /// The groups that a call is in. Outcomes by their place in the list, which is their order.
+/// What a brief answer tells.
+fn brief(usage: Usage) -> Usage {
+    Usage {
+        estimates: Estimates::default(),
+        charge_tokens: 0,
+        wait_ms: 0,
+        waited: 0,
+        limited: 0,
+        retries: 0,
+        duration_ms: 0,
+        first_byte_ms: 0,
+        first_bytes: 0,
+        max_input_tokens: 0,
+        max_wait_ms: 0,
+        max_duration_ms: 0,
+        ..usage
+    }
+}
+
 fn names(query: &Query, entry: &Entry) -> Vec<Vec<String>> {
     let mut all = vec![Vec::new()];
     for dimension in &query.group_by {
