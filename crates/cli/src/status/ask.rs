@@ -114,6 +114,11 @@ impl Gateway {
                 serde_json::from_slice(&answer.body).map_err(|error| unusable(&error))
             }
             StatusCode::UNAUTHORIZED => Err(self.refused()),
+            StatusCode::FORBIDDEN => {
+                let name = "it is not served under this name; use an address, or list the name in \
+                            admin.hosts";
+                Err(unusable(&name))
+            }
             status => Err(unusable(&format!("status {status}"))),
         }
     }

@@ -87,8 +87,8 @@ async fn next(mut feed: Feed) -> Option<(Result<Event, Infallible>, Feed)> {
             () = sleep_until(feed.next_at) => {}
             () = feed.shared.stopped() => return None,
         }
-        feed.next_at = Instant::now() + INTERVAL;
         let mut now = picture(&feed.shared);
+        feed.next_at = Instant::now() + INTERVAL;
         if let Some(last) = &feed.last {
             now.finished = finished_since(&now, last);
             if is_same(&now, last) {

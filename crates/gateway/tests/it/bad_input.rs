@@ -59,8 +59,9 @@ async fn bodies_that_can_never_be_valid_are_refused_here() -> Result<()> {
 
 /// Writes everything before it reads anything, as plain clients do.
 async fn post_raw(gateway: &TestGateway, path: &str, more: &str, body: &[u8]) -> Result<RawAnswer> {
-    let head =
-        format!("POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-x\r\n{more}\r\n");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer sk-x\r\n{more}\r\n"
+    );
     let mut stream = TcpStream::connect(gateway.address()).await?;
     stream.write_all(head.as_bytes()).await?;
     let expects = more.contains("100-continue");

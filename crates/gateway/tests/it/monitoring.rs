@@ -478,6 +478,8 @@ async fn listeners_are_told_what_changes_and_the_feed_ends_with_the_gateway() ->
         }
     };
     assert_eq!(told.finished_total["ok"], 1);
+    // Whole milliseconds are cut off from both.
+    assert!(told.at_ms - first.at_ms >= 499, "at most two a second");
     assert_eq!(told.pools[0].limits[0].amount, 100);
     let stopping = gateway.stop();
     let end = async {
