@@ -103,7 +103,49 @@ pub struct Gateway {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
     threads: Vec<JoinHandle<()>>,
-    control: Option<Runtime>,
+    control: Option<Control>,
+}
+
+/// The runtime beside the threads that serve. Dropped, it does not wait for what runs on it, so that it
+/// can be dropped anywhere.
+#[derive(Debug)]
+struct Control {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Control {
+    fn start() -> Result<Self, StartError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("paceline-control")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(StartError::Thread)?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Waits a little for what runs on it.
+    fn end(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Gateway {
@@ -135,12 +177,7 @@ impl Gateway {
         let threads = settings.server.threads.unwrap_or_else(cpu_count).max(1);
         let listeners = bind(settings.server.listen, threads)?;
         let address = local_address(&listeners, settings.server.listen);
-        let control = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("paceline-control")
-            .enable_all()
-            .build()
-            .map_err(StartError::Thread)?;
+        let control = Control::start()?;
         let admin_listener = admin_listener(&settings, address)?;
         let check = settings.upstream.check;
         let admin_enabled = settings.admin.enabled;
@@ -167,10 +204,14 @@ impl Gateway {
             Some(listener) => {
                 gateway.admin_address = listener.local_addr().ok();
                 if let Some(plane) = &admin {
-                    let _entered = control.enter();
+                    let _entered = control.handle().enter();
                     let listener =
                         tokio::net::TcpListener::from_std(listener).map_err(StartError::Thread)?;
-                    control.spawn(serve_alone(plane.clone(), Arc::clone(&shared), listener));
+                    control.handle().spawn(serve_alone(
+                        plane.clone(),
+                        Arc::clone(&shared),
+                        listener,
+                    ));
                 }
                 // Probes of orchestrators come to the main address wherever the rest is.
                 admin.map(AdminPlane::health_only)
@@ -181,12 +222,16 @@ impl Gateway {
             gateway.threads.push(spawn_worker(index, worker, listener)?);
         }
         shared.memory.is_up_to_date(&shared);
-        control.spawn(keep(Arc::clone(&shared)));
-        control.spawn(compare_pools(Arc::downgrade(&shared)));
-        control.spawn(prune_ledger(Arc::downgrade(&shared)));
-        control.spawn(watch_keys(Arc::downgrade(&shared)));
+        control.handle().spawn(keep(Arc::clone(&shared)));
+        control
+            .handle()
+            .spawn(compare_pools(Arc::downgrade(&shared)));
+        control
+            .handle()
+            .spawn(prune_ledger(Arc::downgrade(&shared)));
+        control.handle().spawn(watch_keys(Arc::downgrade(&shared)));
         if check {
-            control.spawn(note_reachability(shared));
+            control.handle().spawn(note_reachability(shared));
         }
         gateway.control = Some(control);
         Ok(gateway)
@@ -256,7 +301,7 @@ impl Gateway {
         if let Some(control) = &self.control {
             let shared = Arc::clone(&self.shared);
             let leave = async move { shared.registry.leave_store(LEAVE_PATIENCE).await };
-            drop(control.handle().block_on(control.spawn(leave)));
+            drop(control.handle().block_on(control.handle().spawn(leave)));
         }
         if let Some(control) = &self.control {
             let shared = Arc::clone(&self.shared);
@@ -265,7 +310,7 @@ impl Gateway {
                 // What the store was not told counts there as it was reserved.
                 drop(tokio::time::timeout(LEAVE_PATIENCE, settled).await);
             };
-            drop(control.handle().block_on(control.spawn(settled)));
+            drop(control.handle().block_on(control.handle().spawn(settled)));
         }
         if let (Some(control), Some(ledger)) = (&self.control, self.shared.recorder.ledger()) {
             let health = control.handle().block_on(ledger.close());
@@ -279,10 +324,10 @@ impl Gateway {
         if let (Some(control), Some(telemetry)) = (&self.control, &self.shared.telemetry) {
             let telemetry = Arc::clone(telemetry);
             let close = async move { telemetry.close(TELEMETRY_PATIENCE).await };
-            drop(control.handle().block_on(control.spawn(close)));
+            drop(control.handle().block_on(control.handle().spawn(close)));
         }
         if let Some(control) = self.control.take() {
-            control.shutdown_timeout(Duration::from_secs(1));
+            control.end();
         }
     }
 }
@@ -290,9 +335,6 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.shared.stopping.send_replace(true);
-        if let Some(control) = self.control.take() {
-            control.shutdown_background();
-        }
     }
 }
 

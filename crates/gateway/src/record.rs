@@ -104,7 +104,17 @@ impl Recorder {
     /// Reads the prices, and opens the ledger if there is to be one. It needs a runtime.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, RecordError> {
         let prices = Prices::read(settings).map_err(RecordError::Prices)?;
-        let ledger = open_ledger(settings).await?;
+        let ledger = match open_ledger(settings).await {
+            Err(error) if is_passing(&error) && settings.budgets.is_empty() => {
+                tracing::error!(
+                    %error,
+                    "the ledger cannot be used: calls are served, and no usage records are kept until \
+                     this is mended and the gateway starts again"
+                );
+                None
+            }
+            opened => opened?,
+        };
         Ok(Self {
             ledger: ledger.map(|ledger| {
                 let writer = ledger.writer();
@@ -258,6 +268,16 @@ async fn open_ledger(settings: &Settings) -> Result<Option<Ledger>, OpenError> {
         must_be_there: false,
     };
     Ledger::open_with(location, kept).await.map(Some)
+}
+
+/// Whether it is no fault of the settings: a disk that is full or must not be written. Calls go on
+/// without records then, but not past budgets of which nothing is known.
+fn is_passing(error: &OpenError) -> bool {
+    match error {
+        OpenError::Store(error) => error.is_transient(),
+        OpenError::Spill { .. } => true,
+        OpenError::Address(_) | OpenError::Thread(_) => false,
+    }
 }
 
 /// How long the ledger keeps what.
