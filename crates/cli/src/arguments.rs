@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::exit::Failure;
 use crate::{
     check, completions, config, count, demo, keys, ledger, prices, provider, serve, simulate,
-    status, validate,
+    status, usage, validate,
 };
 
 const EXAMPLES: &str = "\
@@ -36,6 +36,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
     Status(status::StatusArgs),
+    Usage(usage::UsageArgs),
     Check(check::CheckArgs),
     Validate(validate::ValidateArgs),
     #[command(subcommand)]
@@ -58,6 +59,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Usage(args) => usage::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Config(command) => config::run(&command),

@@ -4,6 +4,8 @@ mod export;
 mod moment;
 mod status;
 
+pub(crate) use moment::shown as shown_time;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};

@@ -1,5 +1,6 @@
 //! The `paceline` command: words and wiring, no rule of its own.
 
+mod admin;
 mod arguments;
 mod check;
 mod client;
@@ -20,6 +21,7 @@ mod simulate;
 mod status;
 mod table;
 mod terminal;
+mod usage;
 mod validate;
 
 use std::process::ExitCode;

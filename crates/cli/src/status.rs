@@ -1,20 +1,17 @@
 //! `paceline status`: what a running gateway is doing.
 
-mod ask;
 mod beliefs;
 mod estimates;
 mod show;
 
-use std::path::PathBuf;
-
 use clap::Args;
+use paceline_admin_api::{Estimates, QueueStatus, RateLimits};
+use serde::Serialize;
 
+use crate::admin::{Gateway, GatewayArgs};
 use crate::exit::Failure;
-use crate::load::{SettingsArgs, environment, explain};
 use crate::runtime;
 use crate::terminal::Terminal;
-
-use ask::Gateway;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,20 +26,8 @@ Exit codes: 6 when no gateway answers there, 7 when the admin token is missing o
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
-    /// Address of the admin plane [default: as the configuration says]
-    #[arg(long, value_name = "URL")]
-    address: Option<String>,
-    /// Configuration file of the gateway
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "PACELINE_CONFIG",
-        hide_env_values = true
-    )]
-    config: Option<PathBuf>,
-    /// The gateway's folder for state, where the admin token is
-    #[arg(long, value_name = "FOLDER")]
-    state_dir: Option<String>,
+    #[command(flatten)]
+    gateway: GatewayArgs,
     /// Waiting requests to show
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     calls: usize,
@@ -55,19 +40,9 @@ pub(crate) struct StatusArgs {
 }
 
 pub(crate) fn run(args: &StatusArgs) -> Result<(), Failure> {
-    let settings = SettingsArgs {
-        config: args.config.clone(),
-        state_dir: args.state_dir.clone(),
-        ..SettingsArgs::default()
-    };
-    // Clients of a gateway have OPENAI_BASE_URL lead to it, which as an upstream would be a loop.
-    let mut environment = environment();
-    environment.retain(|name, _| !name.starts_with("OPENAI_"));
-    let loaded = settings
-        .load(environment)
-        .or_else(|problems| explain(&problems))?;
-    let gateway = Gateway::find(args.address.as_deref(), &loaded.settings)?;
-    let state = runtime::on_this_thread()?.block_on(gateway.ask(args.calls, args.estimates))?;
+    let gateway = args.gateway.find()?;
+    let asked = gateway.within(State::of(&gateway, args.calls, args.estimates));
+    let state = runtime::on_this_thread()?.block_on(asked)?;
     let mut terminal = Terminal::stdout();
     if args.json {
         let text = serde_json::to_string_pretty(&state)
@@ -76,4 +51,34 @@ pub(crate) fn run(args: &StatusArgs) -> Result<(), Failure> {
     }
     let lines = show::lines(&state, terminal.style());
     terminal.line(&lines.join("\n"))
+}
+
+/// What a gateway says about itself.
+#[derive(Debug, Serialize)]
+struct State {
+    address: String,
+    rate_limits: RateLimits,
+    queue_status: QueueStatus,
+    /// Only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimates: Option<Estimates>,
+}
+
+impl State {
+    /// Asks for limits and queue, with up to `calls` waiting requests, and for what was learned about
+    /// tokens if `estimates` says so.
+    async fn of(gateway: &Gateway, calls: usize, estimates: bool) -> Result<Self, Failure> {
+        let estimates = match estimates {
+            true => Some(gateway.get("/monitoring/estimates").await?),
+            false => None,
+        };
+        Ok(Self {
+            address: gateway.address(),
+            rate_limits: gateway.get("/monitoring/rate-limits").await?,
+            queue_status: gateway
+                .get(&format!("/monitoring/queue-status?limit={calls}"))
+                .await?,
+            estimates,
+        })
+    }
 }

@@ -47,7 +47,7 @@ pub(super) fn now_ms() -> i64 {
 }
 
 /// A moment as text, in UTC.
-pub(super) fn shown(unix_ms: i64) -> String {
+pub(crate) fn shown(unix_ms: i64) -> String {
     let seconds = unix_ms.max(0).unsigned_abs() / 1_000;
     let date = Date::of_unix_seconds(seconds);
     let minutes = seconds % 86_400 / 60;

@@ -8,6 +8,7 @@ use clap::Args;
 use paceline_config::Settings;
 use paceline_gateway::ledger_location;
 use paceline_ledger::{Extent, Location, Query, Usage};
+use paceline_tokens::prices::usd;
 use serde::Serialize;
 
 use super::moment::shown;
@@ -116,8 +117,7 @@ impl Status {
 }
 
 fn cost(usage: &Usage) -> String {
-    let cents = usage.cost_nanousd.div_ceil(10_000_000);
-    let cost = format!("${}.{:02}", grouped(cents / 100), cents % 100);
+    let cost = format!("{} USD", usd(usage.cost_nanousd));
     match usage.unpriced {
         0 => cost,
         calls => format!(
@@ -161,16 +161,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cost_is_rounded_up_and_says_what_it_lacks() {
+    fn a_cost_is_exact_and_says_what_it_lacks() {
         let usage = Usage {
             cost_nanousd: 1_234_560_000_001,
             ..Usage::default()
         };
-        assert_eq!(cost(&usage), "$1,234.57");
+        assert_eq!(cost(&usage), "1234.560000001 USD");
         let unpriced = Usage {
             unpriced: 2,
             ..Usage::default()
         };
-        assert_eq!(cost(&unpriced), "$0.00, and 2 calls without a known price");
+        assert_eq!(
+            cost(&unpriced),
+            "0.00 USD, and 2 calls without a known price"
+        );
     }
 }

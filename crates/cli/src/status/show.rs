@@ -4,7 +4,7 @@ use paceline_admin_api::{
     ClockState, LimitState, PoolState, QueueStatus, SharingState, ThrottleState, WaitingCall,
 };
 
-use super::ask::State;
+use super::State;
 use super::{beliefs, estimates};
 use crate::figures::{bar, counted, grouped, per, percent, share, span_ms};
 use crate::table::{Side, Table};

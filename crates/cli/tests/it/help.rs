@@ -12,6 +12,7 @@ fn help_says_what_the_snapshots_say() {
         ("serve", &["serve", "--help"]),
         ("demo", &["demo", "--help"]),
         ("status", &["status", "--help"]),
+        ("usage", &["usage", "--help"]),
         ("check", &["check", "--help"]),
         ("validate", &["validate", "--help"]),
         ("config", &["config", "--help"]),
@@ -95,8 +96,8 @@ fn every_shell_gets_completions_of_every_subcommand() {
         let script = run(home.path(), &["completions", shell]);
         assert_eq!(script.code, Some(0));
         for subcommand in [
-            "serve", "demo", "status", "check", "validate", "keys", "ledger", "count", "prices",
-            "provider", "simulate",
+            "serve", "demo", "status", "usage", "check", "validate", "keys", "ledger", "count",
+            "prices", "provider", "simulate",
         ] {
             assert!(script.out.contains(subcommand), "{shell}: {subcommand}");
         }

@@ -170,7 +170,7 @@ fn the_status_says_what_there_is() {
         "ledger.db",
         "3, kept for 30 days",
         "2026-11-22 00:00:00 UTC",
-        "$6.00",
+        "6.00 USD",
         "300",
     ] {
         assert!(shown.out.contains(part), "{part}: {}", shown.out);

@@ -18,4 +18,5 @@ mod serve;
 mod shared_run;
 mod simulate;
 mod status;
+mod usage;
 mod validate;

@@ -1,19 +1,21 @@
 //! Asking a gateway's admin plane.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clap::Args;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
-use paceline_admin_api::{Estimates, QueueStatus, RateLimits};
+use paceline_admin_api::AdminError;
 use paceline_config::{Secret, Settings};
 use paceline_gateway::token_path;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::{self, NoAnswer};
 use crate::exit::{self, Failure};
+use crate::load::{SettingsArgs, environment, explain};
 use crate::serve;
 
 /// The longest wait for an answer.
@@ -22,20 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Where the admin plane is when the gateway listens to the network and nothing else is said.
 const ADMIN_ADDRESS_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4101);
 
-/// What a gateway says about itself.
-#[derive(Debug, Serialize)]
-pub(super) struct State {
-    pub(super) address: String,
-    pub(super) rate_limits: RateLimits,
-    pub(super) queue_status: QueueStatus,
-    /// Only where it was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) estimates: Option<Estimates>,
-}
-
 /// A gateway that can be asked.
 #[derive(Debug)]
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     /// Host and port.
     authority: String,
     token: Secret,
@@ -43,9 +34,46 @@ pub(super) struct Gateway {
     token_source: String,
 }
 
+/// Which gateway to ask.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GatewayArgs {
+    /// Address of the admin plane [default: as the configuration says]
+    #[arg(long, value_name = "URL")]
+    address: Option<String>,
+    /// Configuration file of the gateway
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PACELINE_CONFIG",
+        hide_env_values = true
+    )]
+    config: Option<PathBuf>,
+    /// The gateway's folder for state, where the admin token is
+    #[arg(long, value_name = "FOLDER")]
+    state_dir: Option<String>,
+}
+
+impl GatewayArgs {
+    /// The gateway that is meant.
+    pub(crate) fn find(&self) -> Result<Gateway, Failure> {
+        let settings = SettingsArgs {
+            config: self.config.clone(),
+            state_dir: self.state_dir.clone(),
+            ..SettingsArgs::default()
+        };
+        // Clients of a gateway have OPENAI_BASE_URL lead to it, which as an upstream would be a loop.
+        let mut environment = environment();
+        environment.retain(|name, _| !name.starts_with("OPENAI_"));
+        let loaded = settings
+            .load(environment)
+            .or_else(|problems| explain(&problems))?;
+        Gateway::find(self.address.as_deref(), &loaded.settings)
+    }
+}
+
 impl Gateway {
     /// The gateway at `address`, or where the settings say.
-    pub(super) fn find(address: Option<&str>, settings: &Settings) -> Result<Self, Failure> {
+    fn find(address: Option<&str>, settings: &Settings) -> Result<Self, Failure> {
         let authority = match address {
             Some(address) => authority(address)?,
             None => admin_address(settings).to_string(),
@@ -58,29 +86,23 @@ impl Gateway {
         })
     }
 
-    /// Asks for limits and queue, with up to `calls` waiting requests, and for what was learned
-    /// about tokens if `estimates` says so.
-    pub(super) async fn ask(&self, calls: usize, estimates: bool) -> Result<State, Failure> {
-        let asked = async {
-            let estimates = match estimates {
-                true => Some(self.get("/monitoring/estimates").await?),
-                false => None,
-            };
-            Ok(State {
-                address: format!("http://{}", self.authority),
-                rate_limits: self.get("/monitoring/rate-limits").await?,
-                queue_status: self
-                    .get(&format!("/monitoring/queue-status?limit={calls}"))
-                    .await?,
-                estimates,
-            })
-        };
+    /// Asks what `asked` asks, within some seconds over all.
+    pub(crate) async fn within<T>(
+        &self,
+        asked: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let asked = tokio::time::timeout(PATIENCE, asked).await;
         let seconds = PATIENCE.as_secs();
         asked.unwrap_or_else(|_| Err(self.absent(&format!("no answer within {seconds} s"))))
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    /// Where it is.
+    pub(crate) fn address(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+
+    /// Asks for a path; the answer in JSON.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let unusable = |error: &dyn std::fmt::Display| {
             let address = &self.authority;
             let message = format!(
@@ -119,7 +141,10 @@ impl Gateway {
                             admin.hosts";
                 Err(unusable(&name))
             }
-            status => Err(unusable(&format!("status {status}"))),
+            status => match serde_json::from_slice::<AdminError>(&answer.body) {
+                Ok(problem) => Err(Failure::other(problem.error.message)),
+                Err(_) => Err(unusable(&format!("status {status}"))),
+            },
         }
     }
 
