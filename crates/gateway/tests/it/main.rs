@@ -11,6 +11,7 @@ mod keys;
 mod lifecycle;
 mod memory;
 mod monitoring;
+mod monitoring_events;
 mod monitoring_hostile;
 mod openapi;
 mod pacing;
