@@ -15,8 +15,8 @@ use crate::body::{ReplyBody, UpstreamBody};
 use crate::exchange::{Ending, Exchange};
 use crate::pace::{Acquired, Asks, Lease, PoolKey, Turn, WaitingRequest, count_hit, tier};
 use crate::respond::Problem;
-use crate::serve::own_headers;
 use crate::serve::send::{ERROR_BYTES_MAX, read_bounded};
+use crate::serve::{check_model, own_headers};
 use crate::server::{CallerBody, Worker};
 use crate::shared::Live;
 use crate::upstream::{OwnKey, SendError, Upstream, answer_headers, chain, request_headers};
@@ -111,6 +111,13 @@ async fn turn(
 ) -> Result<Lease, (Problem, Ending)> {
     let model = model_in_query(request.uri().query().unwrap_or_default());
     exchange.model = Some(Arc::clone(&model));
+    let refuse = |problem| (problem, Ending::Refused);
+    check_model(exchange).map_err(refuse)?;
+    let patience = exchange.caller.max_wait;
+    // What a session takes is not told here, so that it counts as the longest answer of its model.
+    let purse = &worker.shared.purse;
+    let reserved = purse.reserve(&live.settings, exchange, patience).await;
+    exchange.reserved = reserved.map_err(refuse)?;
     let rule = live.settings.domain_for(&model);
     let asks = Asks {
         key: PoolKey::of(rule, exchange.caller.credential, &model),

@@ -10,7 +10,7 @@ use paceline_ledger::{
     CallId, Entry, Ledger, LedgerSettings, Location, OpenError, Outcome, Retention, Writer,
     WriterSettings,
 };
-use paceline_provider::{Pacing, Usage};
+use paceline_provider::{EndpointKind, Pacing, Usage};
 use paceline_tokens::prices::{
     BilledUsage, Date, Price, PriceBook, PriceFile, ServiceTier, provider_of_host,
 };
@@ -169,13 +169,18 @@ impl Recorder {
             .and_then(|model| book.price_at(&provider, model, day))
             .or_else(|| book.price_at(&provider, asked, day));
         let billed = billed(exchange, &usage);
-        let priced = cost(price, &billed, was_billed(exchange, ending));
+        let was_billed = was_billed(exchange, ending);
+        let price = price.filter(|_| !was_billed || is_known(exchange, ending));
+        let priced = cost(price, &billed, was_billed);
         (provider, usage, priced)
     }
 
     /// Keeps the record of a call that is over.
     pub(crate) fn record(&self, exchange: &Exchange, ending: Ending, now: SystemTime) {
-        if exchange.endpoint.pacing == Pacing::None {
+        // What generates nothing, such as a list of models, is no call.
+        let is_call = exchange.endpoint.pacing != Pacing::None
+            || exchange.endpoint.kind == EndpointKind::Realtime;
+        if !is_call {
             return;
         }
         let Some((_, writer)) = &self.ledger else {
@@ -309,7 +314,7 @@ fn usage_of(exchange: &Exchange, ending: Ending) -> Usage {
         }
         return usage;
     }
-    if !was_cut(exchange, ending) && !was_left(exchange, ending) {
+    if !is_estimated(exchange, ending) {
         return Usage::default();
     }
     let output_tokens = exchange.output_characters.div_ceil(CHARACTERS_PER_TOKEN);
@@ -321,6 +326,18 @@ fn usage_of(exchange: &Exchange, ending: Ending) -> Usage {
             .saturating_add(output_tokens),
         ..Usage::default()
     }
+}
+
+/// Whether what the call used is not told, and can be estimated.
+fn is_estimated(exchange: &Exchange, ending: Ending) -> bool {
+    let was_seen = ending == Ending::Ok && exchange.output_characters > 0;
+    was_seen || was_cut(exchange, ending) || was_left(exchange, ending)
+}
+
+/// Whether anything says what the call used. Of answers that tell nothing, such as speech and sessions,
+/// the cost is not known, which is not nothing.
+fn is_known(exchange: &Exchange, ending: Ending) -> bool {
+    exchange.usage.is_some() || is_estimated(exchange, ending) || made_images(exchange) > 0
 }
 
 /// Whether an answer had begun and did not come to its end.

@@ -22,7 +22,7 @@ use crate::server::{CallerBody, Worker};
 use crate::trace::Trace;
 
 pub(crate) use attempt::own_headers;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, check_model};
 
 /// Answers one request on the data plane.
 ///

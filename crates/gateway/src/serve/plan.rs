@@ -227,7 +227,7 @@ fn read_facts(kind: EndpointKind, body: &[u8]) -> Result<(RequestFacts<'_>, Text
 }
 
 /// Whether the caller's key is for the model.
-fn check_model(exchange: &Exchange) -> Result<(), Problem> {
+pub(crate) fn check_model(exchange: &Exchange) -> Result<(), Problem> {
     let (Some(key), Some(model)) = (&exchange.caller.key, &exchange.model) else {
         return Ok(());
     };

@@ -49,3 +49,28 @@ async fn a_session_that_the_provider_refuses_is_refused_in_its_words() -> Result
     assert!(text.contains("invalid_api_key"), "{text}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_session_is_held_to_budgets_and_its_cost_is_unknown_rather_than_nothing() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let limits = "[budgets.calls]\namount = \"1 requests\"\nscope = \"all\"\n[prices]\nprovider = \"openai\"\n";
+    let gateway = TestGateway::start(simulator.address(), limits)?;
+    let open = || raw_exchange(gateway.address(), UPGRADE, Duration::from_millis(500));
+    assert_eq!(open().await?.status(), 101);
+    gateway.assert_settled().await?;
+    let answer = open().await?;
+    let text = String::from_utf8_lossy(&answer.bytes).into_owned();
+    assert_eq!(answer.status(), 429, "{text}");
+    assert!(text.contains("budget_exceeded"), "{text}");
+    let ledger = gateway.ledger().await?;
+    let page = ledger
+        .entries(&paceline_ledger::Filter::default(), None, 10)
+        .await?;
+    let costs: Vec<_> = page
+        .entries
+        .iter()
+        .map(|entry| entry.cost_nanousd)
+        .collect();
+    assert_eq!(costs, [Some(0), None], "the refused one cost nothing");
+    Ok(())
+}
