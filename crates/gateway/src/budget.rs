@@ -26,8 +26,8 @@ pub(crate) use alerts::{Alerts, RaisedAlert, shown_scope};
 use webhook::Webhook;
 
 use crate::caller::Caller;
-use crate::exchange::{Ending, Exchange};
-use crate::record::{Recorder, service_tier, split_tags, unix_ms};
+use crate::exchange::Exchange;
+use crate::record::{Account, service_tier, split_tags, unix_ms};
 use crate::respond::Problem;
 
 /// Budgets of callers that are remembered for those who look at them.
@@ -140,19 +140,20 @@ impl Purse {
     }
 }
 
-/// Settles what was reserved for a call that is over.
-pub(crate) fn settle(reserved: Reserved, recorder: &Recorder, exchange: &Exchange, ending: Ending) {
-    if exchange.attempts == 0 {
+/// Settles what was reserved for a call that is over, and went out so many times.
+pub(crate) fn settle(reserved: Reserved, attempts: u32, account: &Account) {
+    if attempts == 0 {
         return reserved.release();
     }
-    let took = recorder.took(exchange, ending);
-    let Some(nanousd) = took.cost_nanousd else {
-        // Dropped, it counts as what was assumed of it: an unknown cost is not nothing.
+    let Some(tokens) = account.tokens() else {
+        // Dropped, it counts as what was assumed of it: an unknown usage is not nothing.
         return drop(reserved);
     };
+    // Nor is an unknown cost.
+    let worst = reserved.worst().nanousd;
     reserved.settle(Spend {
-        nanousd,
-        tokens: took.tokens,
+        nanousd: account.cost_nanousd().unwrap_or(worst),
+        tokens,
         requests: 1,
     });
 }

@@ -210,12 +210,7 @@ impl Exchange {
         trace::tell(self, ending);
         self.measure(ending);
         self.learn(ending);
-        if let Some(reserved) = self.reserved.take() {
-            let shared = Arc::clone(&self.shared);
-            budget::settle(reserved, &shared.recorder, self, ending);
-        }
-        let now = self.shared.clock.date(self.shared.clock.now());
-        self.shared.recorder.record(self, ending, now);
+        self.account(ending);
         let usage = self.usage.unwrap_or_default();
         tracing::info!(
             target: "paceline::request",
@@ -243,6 +238,21 @@ impl Exchange {
             total_tokens = usage.total_tokens,
             "request"
         );
+    }
+
+    /// Settles what is held of budgets, and keeps the record.
+    fn account(&mut self, ending: Ending) {
+        let reserved = self.reserved.take();
+        let recorder = &self.shared.recorder;
+        if reserved.is_none() && !recorder.keeps(self) {
+            return;
+        }
+        let now = self.shared.clock.date(self.shared.clock.now());
+        let account = recorder.account(self, ending, now);
+        if let Some(reserved) = reserved {
+            budget::settle(reserved, self.attempts, &account);
+        }
+        recorder.record(self, ending, account);
     }
 
     fn measure(&self, ending: Ending) {

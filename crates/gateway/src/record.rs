@@ -84,13 +84,28 @@ fn read_price_file(own: &paceline_config::Prices) -> Result<Option<PriceFile>, S
     }
 }
 
-/// What a call took of a budget.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Took {
-    /// `None`: its price is not known.
-    pub(crate) cost_nanousd: Option<u64>,
-    /// Input and output together.
-    pub(crate) tokens: u64,
+/// What a call that is over used, and what it cost.
+#[derive(Debug)]
+pub(crate) struct Account {
+    now_ms: i64,
+    provider: Arc<str>,
+    usage: Usage,
+    is_told: bool,
+    priced: Priced,
+}
+
+impl Account {
+    /// Billionths of a dollar; `None`: its price is not known.
+    pub(crate) fn cost_nanousd(&self) -> Option<u64> {
+        self.priced.cost_nanousd
+    }
+
+    /// Input and output together; `None`: nothing says how many there were.
+    pub(crate) fn tokens(&self) -> Option<u64> {
+        let usage = &self.usage;
+        let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
+        self.is_told.then_some(tokens)
+    }
 }
 
 /// What a call cost, by which price.
@@ -143,22 +158,9 @@ impl Recorder {
         (Arc::clone(&prices.book), Arc::clone(&prices.provider))
     }
 
-    /// What a call that is over took.
-    pub(crate) fn took(&self, exchange: &Exchange, ending: Ending) -> Took {
-        let now_ms = unix_ms(exchange.shared.clock.date(exchange.shared.clock.now()));
-        let (_, usage, priced) = self.priced(exchange, ending, now_ms);
-        Took {
-            cost_nanousd: priced.cost_nanousd,
-            tokens: usage.input_tokens.saturating_add(usage.output_tokens),
-        }
-    }
-
-    fn priced(
-        &self,
-        exchange: &Exchange,
-        ending: Ending,
-        now_ms: i64,
-    ) -> (Arc<str>, Usage, Priced) {
+    /// What a call that is over used, and what it cost.
+    pub(crate) fn account(&self, exchange: &Exchange, ending: Ending, now: SystemTime) -> Account {
+        let now_ms = unix_ms(now);
         let (book, provider) = self.prices();
         let usage = usage_of(exchange, ending);
         let day = Date::of_unix_seconds(now_ms.unsigned_abs() / 1_000);
@@ -168,34 +170,51 @@ impl Recorder {
             .as_deref()
             .and_then(|model| book.price_at(&provider, model, day))
             .or_else(|| book.price_at(&provider, asked, day));
-        let billed = billed(exchange, &usage);
         let was_billed = was_billed(exchange, ending);
-        let price = price.filter(|_| !was_billed || is_known(exchange, ending));
-        let priced = cost(price, &billed, was_billed);
-        (provider, usage, priced)
+        // What was not billed took nothing, and that is known too.
+        let is_told = !was_billed || is_known(exchange, ending);
+        let billed = billed(exchange, &usage);
+        let priced = cost(price.filter(|_| is_told), &billed, was_billed);
+        Account {
+            now_ms,
+            provider,
+            usage,
+            is_told,
+            priced,
+        }
     }
 
-    /// Keeps the record of a call that is over.
-    pub(crate) fn record(&self, exchange: &Exchange, ending: Ending, now: SystemTime) {
-        // What generates nothing, such as a list of models, is no call.
+    /// Whether a record of such a call is kept: what generates nothing, such as a list of models, is no
+    /// call.
+    pub(crate) fn keeps(&self, exchange: &Exchange) -> bool {
         let is_call = exchange.endpoint.pacing != Pacing::None
             || exchange.endpoint.kind == EndpointKind::Realtime;
-        if !is_call {
-            return;
-        }
-        let Some((_, writer)) = &self.ledger else {
+        is_call && self.ledger.is_some()
+    }
+
+    /// Keeps the record of a call that is over, unless there are to be none.
+    pub(crate) fn record(&self, exchange: &Exchange, ending: Ending, account: Account) {
+        let Some((_, writer)) = self.ledger.as_ref().filter(|_| self.keeps(exchange)) else {
             return;
         };
-        if writer.record(self.entry(exchange, ending, now)).is_err() {
+        if writer
+            .record(self.entry(exchange, ending, account))
+            .is_err()
+        {
             // Counted and shown with the ledger's health, beside the reason.
             tracing::debug!(id = %exchange.request_id, "the usage record is lost");
         }
     }
 
-    fn entry(&self, exchange: &Exchange, ending: Ending, now: SystemTime) -> Entry {
-        let now_ms = unix_ms(now);
+    fn entry(&self, exchange: &Exchange, ending: Ending, account: Account) -> Entry {
+        let Account {
+            now_ms,
+            provider,
+            usage,
+            priced,
+            ..
+        } = account;
         let caller = &exchange.caller;
-        let (provider, usage, priced) = self.priced(exchange, ending, now_ms);
         let asked = exchange.model.as_deref().unwrap_or_default();
         let answered = exchange.model_answered.as_deref();
         let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);

@@ -86,6 +86,12 @@ pub struct Reserved {
 }
 
 impl Reserved {
+    /// The worst that the call could cost, as it was said when room was asked for.
+    #[must_use]
+    pub fn worst(&self) -> Spend {
+        self.worst
+    }
+
     /// The call has ended, and did cost this.
     pub fn settle(mut self, actual: Spend) {
         self.end(actual);

@@ -180,6 +180,38 @@ async fn an_unknown_price_is_refused_or_taken_for_the_dearest() -> Result<()> {
 }
 
 #[tokio::test]
+async fn tokens_count_as_the_answer_tells_them_where_the_price_is_not_known() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let limits = "[budgets.tokens]\namount = \"1_000_000 tokens\"\nscope = \"all\"\n";
+    let gateway = TestGateway::start(simulator.address(), limits)?;
+    let answer = gateway.caller().chat(&[], chat(5_000, false)).await?;
+    let told: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    let standing = budgets(&gateway).await?.pop().context("one budget")?;
+    assert_eq!(told["usage"]["total_tokens"], standing.spent);
+    assert!((1..1_000).contains(&standing.spent), "{standing:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_counts_as_the_dearest_and_has_no_price_is_settled_with_its_tokens_and_the_worst()
+-> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let limits = "[prices]\nunknown = \"dearest\"\n\
+                  [budgets.money]\namount = \"1000 usd\"\nscope = \"all\"\n\
+                  [budgets.tokens]\namount = \"1_000_000 tokens\"\nscope = \"all\"\n";
+    let gateway = TestGateway::start(simulator.address(), limits)?;
+    gateway.caller().chat(&[], chat(50_000, false)).await?;
+    let standings = budgets(&gateway).await?;
+    let [money, tokens] = &*standings else {
+        anyhow::bail!("two budgets: {standings:?}");
+    };
+    assert!((1..1_000).contains(&tokens.spent), "{tokens:?}");
+    // No model sells fifty thousand tokens of output for less than a cent and is the dearest.
+    assert!(money.spent > 10_000_000, "{money:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_soft_budget_only_tells_and_each_session_has_its_own() -> Result<()> {
     let simulator = provider(vec![]).await?;
     let limits = "[budgets.soft]\namount = \"1 requests\"\nhard = false\n\
