@@ -333,7 +333,7 @@ fn refused(refusal: &Refusal, exchange: &Exchange) -> Problem {
         format!(
             "the budget {} of {} ({}) has no room: {what}{free}",
             budget.name,
-            budget.scope,
+            shown_scope(&budget.scope),
             budget.period.name()
         ),
         wait,

@@ -80,7 +80,7 @@ impl Alerts {
         let budget = &alert.budget;
         tracing::warn!(
             budget = budget.name,
-            scope = budget.scope,
+            scope = shown_scope(&budget.scope),
             period = budget.period.name(),
             percent = alert.percent,
             spent = amount(budget.unit, alert.spent),

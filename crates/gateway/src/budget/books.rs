@@ -36,7 +36,7 @@ impl LedgerBooks {
         let answer = self.0.query(&query).await.map_err(away)?;
         let usage = answer.groups.first().map(|group| &group.usage);
         Ok(usage.map_or_else(Spent::default, |usage| Spent {
-            requests: usage.calls,
+            requests: usage.sent,
             input_tokens: usage.input_tokens,
             output_tokens: usage.output_tokens,
             cost_nanousd: usage.cost_nanousd,

@@ -212,6 +212,27 @@ async fn what_counts_as_the_dearest_and_has_no_price_is_settled_with_its_tokens_
 }
 
 #[tokio::test]
+async fn what_was_refused_before_a_restart_takes_nothing_of_a_budget_for_all() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let state = Arc::new(tempfile::tempdir()?);
+    let at = simulator.address();
+    let limits = "[limits]\ntokens_per_hour = 50\nwindow = \"bucket\"\n";
+    let gateway = TestGateway::start_in(Arc::clone(&state), at, limits, &[])?;
+    for _ in 0..3 {
+        let answer = gateway.caller().chat(&[], chat(100, false)).await?;
+        assert_eq!(answer.error_code(), "request_larger_than_limit");
+    }
+    gateway.stop().await?;
+    let limits = "[budgets.calls]\namount = \"2 requests\"\nscope = \"all\"\n";
+    let gateway = TestGateway::start_in(state, at, limits, &[])?;
+    for status in [200, 200, 429] {
+        let answer = gateway.caller().chat(&[], chat(5, false)).await?;
+        assert_eq!(answer.status, status);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_soft_budget_only_tells_and_each_session_has_its_own() -> Result<()> {
     let simulator = provider(vec![]).await?;
     let limits = "[budgets.soft]\namount = \"1 requests\"\nhard = false\n\
@@ -221,6 +242,10 @@ async fn a_soft_budget_only_tells_and_each_session_has_its_own() -> Result<()> {
         let headers = [("x-paceline-tenant", "t"), ("x-paceline-session", session)];
         let answer = gateway.caller().chat(&headers, chat(5, false)).await?;
         assert_eq!(answer.status, status, "{session}");
+        if status == 429 {
+            let text = String::from_utf8_lossy(&answer.body);
+            assert!(text.contains("each of session:t/a (month)"), "{text}");
+        }
     }
     let standings = budgets(&gateway).await?;
     let scopes: Vec<_> = standings.iter().map(|budget| &*budget.scope).collect();
