@@ -6,11 +6,10 @@ use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use paceline_admin_api::{
-    Alerts, BudgetStanding, BudgetStandings, Cancelled, ResetAnswer, ResetRequest,
+    Alerts, BudgetStanding, BudgetStandings, Cancelled, ResetAnswer, ResetRequest, WaitingCall,
 };
 use paceline_coordinator::budgets::{Budget, Standing};
 
@@ -35,7 +34,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/monitoring/reset-rate-limits", post(reset))
 }
 
-async fn budgets(State(shared): State<Arc<Shared>>, _: NoParameters) -> Response {
+async fn budgets(State(shared): State<Arc<Shared>>, _: NoParameters) -> Json<BudgetStandings> {
     let standings = shared.purse.standings(BUDGETS_MAX).await;
     let budgets = standings
         .iter()
@@ -43,7 +42,6 @@ async fn budgets(State(shared): State<Arc<Shared>>, _: NoParameters) -> Response
     Json(BudgetStandings {
         budgets: budgets.collect(),
     })
-    .into_response()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
@@ -62,64 +60,53 @@ fn stands(budget: &Budget, standing: &Standing) -> BudgetStanding {
     }
 }
 
-async fn alerts(State(shared): State<Arc<Shared>>, _: NoParameters) -> Response {
+async fn alerts(State(shared): State<Arc<Shared>>, _: NoParameters) -> Json<Alerts> {
     let all = shared.purse.alerts.all();
     Json(Alerts {
         alerts: all.iter().map(RaisedAlert::told).collect(),
     })
-    .into_response()
 }
 
 async fn waiting(
     State(shared): State<Arc<Shared>>,
     id: Result<Path<String>, PathRejection>,
     _: NoParameters,
-) -> Response {
-    let id = match in_path("id", id) {
-        Ok(id) => id,
-        Err(problem) => return problem.into_response(),
-    };
+) -> Result<Json<WaitingCall>, Problem> {
+    let id = in_path("id", id)?;
     let status = views::queue_status(&shared, usize::MAX);
-    match status.calls.into_iter().find(|call| call.request_id == id) {
-        Some(call) => Json(call).into_response(),
-        None => nobody_waits(),
-    }
+    let mut calls = status.calls.into_iter();
+    let call = calls.find(|call| call.request_id == id);
+    call.map(Json).ok_or_else(nobody_waits)
 }
 
 async fn cancel(
     State(shared): State<Arc<Shared>>,
     id: Result<Path<String>, PathRejection>,
     _: NoParameters,
-) -> Response {
-    let id = match in_path("id", id) {
-        Ok(id) => id,
-        Err(problem) => return problem.into_response(),
-    };
+) -> Result<Json<Cancelled>, Problem> {
+    let id = in_path("id", id)?;
     let cancelled = cancel_where(&shared, |who| *who.request_id == *id);
     if cancelled == 0 {
-        return nobody_waits();
+        return Err(nobody_waits());
     }
     tracing::info!(id = %id.escape_debug(), "a waiting request was cancelled by an operator");
-    Json(Cancelled { cancelled }).into_response()
+    Ok(Json(Cancelled { cancelled }))
 }
 
-fn nobody_waits() -> Response {
-    Problem::not_found("no request of this id waits").into_response()
+fn nobody_waits() -> Problem {
+    Problem::not_found("no request of this id waits")
 }
 
 async fn cancel_session(
     State(shared): State<Arc<Shared>>,
     id: Result<Path<String>, PathRejection>,
     _: NoParameters,
-) -> Response {
-    let id = match in_path("id", id) {
-        Ok(id) => id,
-        Err(problem) => return problem.into_response(),
-    };
+) -> Result<Json<Cancelled>, Problem> {
+    let id = in_path("id", id)?;
     let cancelled = cancel_where(&shared, |who| who.session.as_deref() == Some(&*id));
     let session = id.escape_debug();
     tracing::info!(%session, cancelled, "a session's waiting requests were cancelled by an operator");
-    Json(Cancelled { cancelled }).into_response()
+    Ok(Json(Cancelled { cancelled }))
 }
 
 fn cancel_where(shared: &Shared, which: impl Fn(&WaitingRequest) -> bool) -> u64 {
@@ -130,24 +117,24 @@ fn cancel_where(shared: &Shared, which: impl Fn(&WaitingRequest) -> bool) -> u64
         .sum()
 }
 
-async fn reset(State(shared): State<Arc<Shared>>, _: NoParameters, body: Bytes) -> Response {
-    let request: ResetRequest = match body.as_ref() {
+async fn reset(
+    State(shared): State<Arc<Shared>>,
+    _: NoParameters,
+    body: Bytes,
+) -> Result<Json<ResetAnswer>, Problem> {
+    let request = match body.as_ref() {
         [] => ResetRequest::default(),
-        bytes => match serde_json::from_slice(bytes) {
-            Ok(request) => request,
-            Err(error) => {
-                let message =
-                    format!("the body is not understood: {error}; expected {{\"pool\": NAME}}");
-                let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid_body", message);
-                return problem.into_response();
-            }
-        },
+        bytes => serde_json::from_slice(bytes).map_err(|error| {
+            let message =
+                format!("the body is not understood: {error}; expected {{\"pool\": NAME}}");
+            Problem::new(StatusCode::BAD_REQUEST, "invalid_body", message)
+        })?,
     };
     let mut pools = shared.registry.all();
     if let Some(name) = &request.pool {
         pools.retain(|pool| **pool.watch().name() == **name);
         if pools.is_empty() {
-            return Problem::not_found("no pool has this name").into_response();
+            return Err(Problem::not_found("no pool has this name"));
         }
     }
     for pool in &pools {
@@ -159,8 +146,7 @@ async fn reset(State(shared): State<Arc<Shared>>, _: NoParameters, body: Bytes) 
         );
     }
     let names = pools.iter().map(|pool| pool.watch().name().to_string());
-    Json(ResetAnswer {
+    Ok(Json(ResetAnswer {
         pools: names.collect(),
-    })
-    .into_response()
+    }))
 }
