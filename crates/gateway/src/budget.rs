@@ -17,7 +17,7 @@ use paceline_coordinator::budgets::{
 use paceline_ledger::Ledger;
 use paceline_telemetry::Metrics;
 use paceline_tokens::prices::{CostBound, Date, ServiceTier};
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
@@ -26,8 +26,9 @@ pub(crate) use alerts::{Alerts, RaisedAlert, shown_scope};
 use webhook::Webhook;
 
 use crate::caller::Caller;
+use crate::clock::utc;
 use crate::exchange::Exchange;
-use crate::record::{Account, service_tier, split_tags, unix_ms};
+use crate::record::{Account, service_tier, split_tags};
 use crate::respond::Problem;
 
 /// Budgets of callers that are remembered for those who look at them.
@@ -45,7 +46,7 @@ const OUTPUT_TOKENS_MAX: u64 = 128_000;
 pub(crate) struct Purse {
     budgets: Budgets,
     pub(crate) alerts: Arc<Alerts>,
-    seen: Mutex<HashMap<String, Budget>>,
+    seen: RwLock<HashMap<String, Budget>>,
 }
 
 impl Purse {
@@ -79,7 +80,7 @@ impl Purse {
         Ok(Self {
             budgets,
             alerts,
-            seen: Mutex::default(),
+            seen: RwLock::default(),
         })
     }
 
@@ -113,7 +114,7 @@ impl Purse {
     /// Budgets that calls were held to lately, and how they stand; those that cannot be asked now are
     /// left out.
     pub(crate) async fn standings(&self, count_max: usize) -> Vec<(Budget, Standing)> {
-        let mut budgets: Vec<_> = self.seen.lock().values().cloned().collect();
+        let mut budgets: Vec<_> = self.seen.read().values().cloned().collect();
         budgets.sort_by_key(Budget::key);
         budgets.truncate(count_max);
         let mut standings = Vec::with_capacity(budgets.len());
@@ -130,11 +131,16 @@ impl Purse {
         self.budgets.settled().await;
     }
 
+    /// Remembers budgets for those who look at them; nearly all are known already.
     fn note(&self, budgets: &[Budget]) {
-        let mut seen = self.seen.lock();
         for budget in budgets {
-            if seen.len() < SEEN_MAX {
-                seen.insert(budget.key(), budget.clone());
+            let key = budget.key();
+            if self.seen.read().get(&key) == Some(budget) {
+                continue;
+            }
+            let mut seen = self.seen.write();
+            if seen.len() < SEEN_MAX || seen.contains_key(&key) {
+                seen.insert(key, budget.clone());
             }
         }
     }
@@ -247,8 +253,7 @@ fn bounds(
 ) -> Result<(Spend, Spend), Problem> {
     let recorder = &exchange.shared.recorder;
     let (book, provider) = recorder.prices();
-    let now_ms = unix_ms(exchange.shared.clock.date(exchange.shared.clock.now()));
-    let day = Date::of_unix_seconds(now_ms.unsigned_abs() / 1_000);
+    let day = Date::of_unix_seconds(exchange.shared.now_ms().unsigned_abs() / 1_000);
     let model = exchange.model.as_deref().unwrap_or_default();
     let known = book.price_at(&provider, model, day).cloned();
     let price = match (known, settings.prices.unknown) {
@@ -301,7 +306,7 @@ fn asked_tier(exchange: &Exchange) -> ServiceTier {
 
 fn refused(refusal: &Refusal, exchange: &Exchange) -> Problem {
     let budget = &refusal.budget;
-    let now_ms = unix_ms(exchange.shared.clock.date(exchange.shared.clock.now())).unsigned_abs();
+    let now_ms = exchange.shared.now_ms().unsigned_abs();
     let wait = refusal
         .free_at_ms
         .map(|at| Duration::from_millis(at.saturating_sub(now_ms).max(1)));
@@ -326,7 +331,7 @@ fn refused(refusal: &Refusal, exchange: &Exchange) -> Problem {
         ),
     };
     let free = match refusal.free_at_ms.filter(|_| wait.is_some()) {
-        Some(at_ms) => format!("; it starts anew at {}", alerts::utc(at_ms)),
+        Some(at_ms) => format!("; it starts anew at {}", utc(at_ms)),
         None => String::new(),
     };
     Problem::budget(

@@ -247,8 +247,7 @@ impl Exchange {
         if reserved.is_none() && !recorder.keeps(self) {
             return;
         }
-        let now = self.shared.clock.date(self.shared.clock.now());
-        let account = recorder.account(self, ending, now);
+        let account = recorder.account(self, ending);
         if let Some(reserved) = reserved {
             budget::settle(reserved, self.attempts, &account);
         }

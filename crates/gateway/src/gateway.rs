@@ -21,7 +21,7 @@ use crate::keys::{self, CallerKeys};
 use crate::memory::keep;
 use crate::pace::Together;
 use crate::probe::check_upstream;
-use crate::record::{RecordError, Recorder, retention, unix_ms};
+use crate::record::{RecordError, Recorder, retention};
 use crate::server::{ListenError, Worker, bind, run};
 use crate::shared::{Opened, Shared};
 use crate::trace;
@@ -358,7 +358,10 @@ async fn watch_keys(shared: Weak<Shared>) {
             return;
         };
         // One look at the file, and seldom more.
-        let looked = tokio::task::spawn_blocking(move || shared.keys.refresh());
+        let looked = tokio::task::spawn_blocking(move || {
+            let live = shared.live();
+            shared.keys.refresh(&live.settings);
+        });
         drop(looked.await);
     }
 }
@@ -374,8 +377,7 @@ async fn prune_ledger(shared: Weak<Shared>) {
             return;
         };
         let kept = retention(&shared.live().settings);
-        let now_ms = unix_ms(shared.clock.date(shared.clock.now()));
-        if let Err(error) = ledger.prune(now_ms, &kept).await {
+        if let Err(error) = ledger.prune(shared.now_ms(), &kept).await {
             tracing::warn!(%error, "old usage records cannot be removed now");
         }
     }
@@ -389,7 +391,7 @@ fn open_books(
     control: &Handle,
 ) -> Result<Opened, StartError> {
     let recorder = open_recorder(settings, control)?;
-    let keys = CallerKeys::open(&settings.admin.state_dir).map_err(StartError::Keys)?;
+    let keys = CallerKeys::open(settings).map_err(StartError::Keys)?;
     let ledger = recorder.ledger().cloned();
     let purse = Purse::open(budgets, ledger, (settings, metrics), control);
     let purse = purse.map_err(StartError::Upstream)?;

@@ -1,14 +1,15 @@
 //! Caller keys: who may call, as whom, and for which models.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use paceline_config::Settings;
 use paceline_keys::{KeyFile, KeyRecord, KeyRing, KeyText, ModelPattern, Priority, Secret};
 use parking_lot::{Mutex, RwLock};
 
+use crate::clock::unix_seconds_now;
 use crate::respond::Problem;
 
 /// How often it is looked whether the file of keys has changed.
@@ -17,8 +18,46 @@ pub(crate) const REFRESH: Duration = Duration::from_secs(1);
 /// The caller keys of this gateway, if there are any.
 #[derive(Debug)]
 pub(crate) struct CallerKeys {
-    file: Mutex<Option<KeyFile>>,
+    watched: Mutex<Watched>,
     ring: RwLock<Option<(Arc<KeyRing>, Secret)>>,
+}
+
+/// The file of keys, and what was said of it already.
+#[derive(Debug)]
+struct Watched {
+    file: KeyFile,
+    /// Why the file cannot be used now.
+    broken: Option<String>,
+    is_without_own_key: bool,
+}
+
+/// What is new since the file was looked at the last time.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    /// There are other keys than before: so many.
+    Changed(usize),
+    /// The file cannot be used, for this reason.
+    Broken(String),
+}
+
+impl Watched {
+    /// Looks at the file.
+    fn look(&mut self) -> Option<News> {
+        let looked = self.file.refresh().map_err(|error| error.to_string());
+        let was_broken = std::mem::replace(&mut self.broken, looked.as_ref().err().cloned());
+        match looked {
+            Ok(false) => None,
+            Ok(true) => Some(News::Changed(self.file.records().len())),
+            Err(reason) => (was_broken.as_ref() != Some(&reason)).then_some(News::Broken(reason)),
+        }
+    }
+
+    /// Whether it is new that callers have keys of ours and the provider is sent none at all.
+    fn lacks_own_key(&mut self, settings: &Settings) -> bool {
+        let lacks = self.file.keys().is_some() && settings.upstream.api_key.is_none();
+        let was = std::mem::replace(&mut self.is_without_own_key, lacks);
+        lacks && !was
+    }
 }
 
 /// What a caller's key says of its calls.
@@ -55,26 +94,36 @@ impl CallerKeys {
     ///
     /// # Errors
     /// When there is a file and it cannot be used: then nobody would be asked for a key.
-    pub(crate) fn open(folder: &Path) -> Result<Self, String> {
+    pub(crate) fn open(settings: &Settings) -> Result<Self, String> {
+        let folder = &settings.admin.state_dir;
         let file = KeyFile::open(folder).map_err(|error| error.to_string())?;
+        let ring = RwLock::new(file.keys());
+        let mut watched = Watched {
+            file,
+            broken: None,
+            is_without_own_key: false,
+        };
+        tell_own_key(&mut watched, settings);
         Ok(Self {
-            ring: RwLock::new(file.keys()),
-            file: Mutex::new(Some(file)),
+            watched: Mutex::new(watched),
+            ring,
         })
     }
 
     /// Looks whether the file has changed. One that cannot be used changes nothing.
-    pub(crate) fn refresh(&self) {
-        let mut file = self.file.lock();
-        let Some(file) = file.as_mut() else { return };
-        match file.refresh() {
-            Ok(false) => {}
-            Ok(true) => {
-                tracing::info!(keys = file.records().len(), "the caller keys have changed");
-                *self.ring.write() = file.keys();
+    pub(crate) fn refresh(&self, settings: &Settings) {
+        let mut watched = self.watched.lock();
+        match watched.look() {
+            None => {}
+            Some(News::Changed(keys)) => {
+                tracing::info!(keys, "the caller keys have changed");
+                *self.ring.write() = watched.file.keys();
             }
-            Err(error) => tracing::warn!(%error, "the caller keys stay as they were"),
+            Some(News::Broken(error)) => {
+                tracing::warn!(%error, "the caller keys stay as they were");
+            }
         }
+        tell_own_key(&mut watched, settings);
     }
 
     /// What the key of a caller grants; `None` where callers need no key of ours.
@@ -91,7 +140,7 @@ impl CallerKeys {
         let key = KeyText::parse(text)
             .map_err(|_| Problem::caller_key("it is not one, or was not copied in full"))?;
         let found = ring
-            .find(&secret, &key, unix_seconds())
+            .find(&secret, &key, unix_seconds_now())
             .map_err(|unknown| {
                 tracing::warn!(key = key.shown(), reason = %unknown, "a caller key is refused");
                 Problem::caller_key("it is not known, or not valid any more")
@@ -114,7 +163,14 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
     bearer.or_else(|| others.next().and_then(|value| value.to_str().ok()))
 }
 
-fn unix_seconds() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
+fn tell_own_key(watched: &mut Watched, settings: &Settings) {
+    if watched.lacks_own_key(settings) {
+        tracing::warn!(
+            "there are caller keys and no upstream.api_key: calls go to the provider without any \
+             key; set upstream.api_key or OPENAI_API_KEY"
+        );
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use paceline_config::{Secret, Settings};
 use paceline_ledger::{
@@ -159,8 +158,8 @@ impl Recorder {
     }
 
     /// What a call that is over used, and what it cost.
-    pub(crate) fn account(&self, exchange: &Exchange, ending: Ending, now: SystemTime) -> Account {
-        let now_ms = unix_ms(now);
+    pub(crate) fn account(&self, exchange: &Exchange, ending: Ending) -> Account {
+        let now_ms = exchange.shared.now_ms();
         let (book, provider) = self.prices();
         let usage = usage_of(exchange, ending);
         let day = Date::of_unix_seconds(now_ms.unsigned_abs() / 1_000);
@@ -314,12 +313,6 @@ pub(crate) fn retention(settings: &Settings) -> Retention {
         days_days: ledger.days_days,
         sessions_days: ledger.sessions_days,
     }
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn unix_ms(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What the call used. Where an answer was cut off before it told, the provider has read the input and

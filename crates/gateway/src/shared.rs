@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::budget::Purse;
 use crate::caller::NameHasher;
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_ms};
 use crate::hot::HotMetrics;
 use crate::keys::CallerKeys;
 use crate::memory::{Memory, Recalled, common_salt};
@@ -184,6 +184,11 @@ impl Shared {
         let mut stopping = self.stopping.subscribe();
         // An error means that the sender is gone, and with it the gateway.
         drop(stopping.wait_for(|stopping| *stopping).await);
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        unix_ms(self.clock.date(self.clock.now()))
     }
 
     /// A fresh request id.

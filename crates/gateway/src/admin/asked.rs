@@ -6,7 +6,6 @@ use paceline_ledger::{Dimension, Filter, Ledger, Outcome, Period};
 use super::moment::{moment, utc_offset};
 use super::parameters::Parameters;
 use super::problem::Problem;
-use crate::record::unix_ms;
 use crate::shared::Shared;
 
 /// How far back is looked where nothing else is asked for.
@@ -61,11 +60,6 @@ pub(super) struct Grouping {
 /// The ledger, which has to be there.
 pub(super) fn ledger(shared: &Shared) -> Result<&Ledger, Problem> {
     shared.recorder.ledger().ok_or_else(Problem::ledger_off)
-}
-
-/// Now, in milliseconds since 1970.
-pub(super) fn now_ms(shared: &Shared) -> i64 {
-    unix_ms(shared.clock.date(shared.clock.now()))
 }
 
 /// Which time: the last day unless something else is asked for.

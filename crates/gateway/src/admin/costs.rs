@@ -23,7 +23,7 @@ async fn cost_breakdown(
     State(shared): State<Arc<Shared>>,
     mut parameters: Parameters,
 ) -> Result<Json<CostBreakdown>, Problem> {
-    let filter = asked::filter(&mut parameters, asked::now_ms(&shared))?;
+    let filter = asked::filter(&mut parameters, shared.now_ms())?;
     let series = asked::series(&mut parameters, &filter)?;
     let grouping = asked::grouping(&mut parameters)?;
     parameters.finish()?;

@@ -16,7 +16,6 @@ use paceline_admin_api::{EpisodeNow, LedgerNow, LimitNow, Now, PoolNow};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-use super::asked;
 use super::parameters::NoParameters;
 use super::problem::Problem;
 use crate::exchange::milliseconds;
@@ -124,7 +123,7 @@ fn picture(shared: &Shared) -> Now {
     let totals = shared.hot.finished_by_outcome();
     let totals: BTreeMap<String, u64> = totals.map(|(name, count)| (name.to_owned(), count)).into();
     Now {
-        at_ms: asked::now_ms(shared),
+        at_ms: shared.now_ms(),
         pools: shared
             .registry
             .all()

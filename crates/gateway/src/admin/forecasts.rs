@@ -9,7 +9,6 @@ use paceline_admin_api::{Forecasts, LimitForecast, PoolForecast, SpendForecast};
 use paceline_ledger::{Filter, Ledger, Query, QueryError, Usage};
 use paceline_limiter::LimitView;
 
-use super::asked;
 use super::parameters::NoParameters;
 use super::performance::ratio;
 use super::views::{forecast_of, source_name};
@@ -24,7 +23,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 }
 
 async fn forecasts(State(shared): State<Arc<Shared>>, _: NoParameters) -> Json<Forecasts> {
-    let at_ms = asked::now_ms(&shared);
+    let at_ms = shared.now_ms();
     let mut forecasts = Forecasts {
         at_ms,
         ..Forecasts::default()

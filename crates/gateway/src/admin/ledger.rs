@@ -42,7 +42,7 @@ async fn prompt_sizes(
     State(shared): State<Arc<Shared>>,
     mut parameters: Parameters,
 ) -> Result<Json<PromptSizes>, Problem> {
-    let filter = asked::filter(&mut parameters, asked::now_ms(&shared))?;
+    let filter = asked::filter(&mut parameters, shared.now_ms())?;
     let limit = asked::limit(&mut parameters)?;
     parameters.finish()?;
     let sizes = asked::ledger(&shared)?.prompt_sizes(filter, limit).await?;

@@ -25,7 +25,7 @@ async fn performance(
     State(shared): State<Arc<Shared>>,
     mut parameters: Parameters,
 ) -> Result<Json<Performance>, Problem> {
-    let filter = asked::filter(&mut parameters, asked::now_ms(&shared))?;
+    let filter = asked::filter(&mut parameters, shared.now_ms())?;
     let series = asked::series(&mut parameters, &filter)?;
     let grouping = asked::grouping(&mut parameters)?;
     parameters.finish()?;

@@ -30,7 +30,7 @@ async fn requests(
     State(shared): State<Arc<Shared>>,
     mut parameters: Parameters,
 ) -> Result<Json<RequestsPage>, Problem> {
-    let filter = asked::filter(&mut parameters, asked::now_ms(&shared))?;
+    let filter = asked::filter(&mut parameters, shared.now_ms())?;
     let limit = asked::limit(&mut parameters)?;
     let cursor = parameters.take("cursor").map(|text| {
         let cursor = text.parse::<Cursor>();
@@ -64,7 +64,7 @@ async fn export(
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     let formats = [("csv", Format::Csv), ("jsonl", Format::JsonLines)];
-    let filter = asked::filter(&mut parameters, asked::now_ms(&shared))?;
+    let filter = asked::filter(&mut parameters, shared.now_ms())?;
     let format = parameters.word("format", &formats)?.unwrap_or(Format::Csv);
     parameters.finish()?;
     let mut export = asked::ledger(&shared)?.export(filter, format);

@@ -54,7 +54,7 @@ async fn suggestions(
     _: NoParameters,
 ) -> Result<Json<Suggestions>, Problem> {
     let ledger = asked::ledger(&shared)?;
-    let now_ms = asked::now_ms(&shared);
+    let now_ms = shared.now_ms();
     let (book, provider) = shared.recorder.prices();
     let filter = Filter {
         from_ms: Some((now_ms - SPAN_MS).max(0)),

@@ -33,7 +33,7 @@ async fn token_usage(
     State(shared): State<Arc<Shared>>,
     mut parameters: Parameters,
 ) -> Result<Json<TokenUsage>, Problem> {
-    let now_ms = asked::now_ms(&shared);
+    let now_ms = shared.now_ms();
     let filter = asked::filter(&mut parameters, now_ms)?;
     let series = asked::series(&mut parameters, &filter)?;
     let grouping = asked::grouping(&mut parameters)?;
@@ -65,7 +65,7 @@ async fn session_usage(
     mut parameters: Parameters,
 ) -> Result<Json<SessionUsage>, Problem> {
     let session = in_path("session_id", session)?;
-    let mut filter = asked::open_time(&mut parameters, asked::now_ms(&shared))?;
+    let mut filter = asked::open_time(&mut parameters, shared.now_ms())?;
     asked::calls(&mut parameters, &mut filter)?;
     filter.session = Some(session.clone());
     let ledger = asked::ledger(&shared)?;

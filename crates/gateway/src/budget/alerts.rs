@@ -2,16 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use paceline_admin_api::BudgetAlert;
 use paceline_coordinator::budgets::{Alert, Unit};
 use paceline_telemetry::Metrics;
-use paceline_tokens::prices::{Date, usd};
+use paceline_tokens::prices::usd;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::webhook::Webhook;
+use crate::clock::unix_ms_now;
 
 /// Alerts that are kept.
 const KEPT_MAX: usize = 1_000;
@@ -96,7 +96,7 @@ impl Alerts {
         let mut kept = self.kept.lock();
         let raised = RaisedAlert {
             number: kept.back().map_or(1, |last| last.number + 1),
-            at_ms: now_ms(),
+            at_ms: unix_ms_now(),
             alert,
         };
         if kept.len() == KEPT_MAX {
@@ -112,11 +112,6 @@ impl Alerts {
     }
 }
 
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
-}
-
 /// An amount for people.
 pub(crate) fn amount(unit: Unit, units: u64) -> String {
     match unit {
@@ -126,29 +121,9 @@ pub(crate) fn amount(unit: Unit, units: u64) -> String {
     }
 }
 
-/// A time as `2026-11-22T15:04:05Z`.
-pub(crate) fn utc(at_ms: u64) -> String {
-    let seconds = at_ms / 1_000;
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-    let day = Date::of_unix_seconds(seconds);
-    format!("{day}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_told_by_the_calendar() {
-        for (at_ms, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400_000, "2000-02-29T00:00:00Z"),
-            (1_795_362_540_114, "2026-11-22T15:49:00Z"),
-            (4_107_542_399_999, "2100-02-28T23:59:59Z"),
-        ] {
-            assert_eq!(utc(at_ms), text);
-        }
-    }
 
     #[test]
     fn amounts_have_their_unit() {

@@ -13,6 +13,7 @@ use sha2::Sha256;
 use tokio::sync::mpsc;
 use url::Url;
 
+use crate::clock::unix_seconds_now;
 use crate::post::{PostError, Poster};
 use crate::upstream::public_target;
 
@@ -116,7 +117,7 @@ impl Post {
     }
 
     fn signed(&self, body: &[u8]) -> Vec<(HeaderName, HeaderValue)> {
-        let seconds = super::alerts::now_ms() / 1_000;
+        let seconds = unix_seconds_now();
         let mut headers = vec![(TIMESTAMP, HeaderValue::from(seconds))];
         let Some(secret) = &self.secret else {
             return headers;
