@@ -1,6 +1,6 @@
 //! SIGHUP: the configuration is read again, and what is sound in it takes effect.
 
-use paceline_config::{Secret, Settings, Store, Telemetry};
+use paceline_config::{Secret, Settings, Store, Telemetry, Webhook};
 use paceline_gateway::Gateway;
 
 use crate::load::{SettingsArgs, environment};
@@ -63,6 +63,10 @@ fn changed(started: &Settings, now: &Settings) -> Vec<&'static str> {
         let token = settings.admin.token.as_ref();
         token.map(Secret::expose).map(str::to_owned)
     };
+    let database = |settings: &Settings| {
+        let database = settings.ledger.database.as_ref();
+        database.map(Secret::expose).map(str::to_owned)
+    };
     let same = [
         ("server.listen", started.server.listen == now.server.listen),
         (
@@ -82,10 +86,16 @@ fn changed(started: &Settings, now: &Settings) -> Vec<&'static str> {
             "telemetry",
             same_telemetry(started.telemetry.as_ref(), now.telemetry.as_ref()),
         ),
+        (
+            "ledger.enabled",
+            started.ledger.enabled == now.ledger.enabled,
+        ),
+        ("ledger.database", database(started) == database(now)),
     ];
     let store = same_store(started.store.as_ref(), now.store.as_ref());
-    let changed = same.into_iter().chain(store).filter(|(_, same)| !same);
-    changed.map(|(key, _)| key).collect()
+    let webhook = same_webhook(started.webhook.as_ref(), now.webhook.as_ref());
+    let all = same.into_iter().chain(store).chain(webhook);
+    all.filter(|(_, same)| !same).map(|(key, _)| key).collect()
 }
 
 /// Whether each setting of the store is the same; without an address the others do not matter.
@@ -103,6 +113,19 @@ fn same_store(started: Option<&Store>, now: Option<&Store>) -> [(&'static str, b
             "store.first_share",
             same(|a, b| a.first_share_ppm == b.first_share_ppm),
         ),
+    ]
+}
+
+/// Whether alerts go to the same address, signed under the same secret.
+fn same_webhook(started: Option<&Webhook>, now: Option<&Webhook>) -> [(&'static str, bool); 2] {
+    let url = |webhook: Option<&Webhook>| webhook.map(|webhook| webhook.url.expose().to_owned());
+    let secret = |webhook: Option<&Webhook>| {
+        let secret = webhook.and_then(|webhook| webhook.secret.as_ref());
+        secret.map(|secret| secret.expose().to_owned())
+    };
+    [
+        ("alerts.webhook", url(started) == url(now)),
+        ("alerts.webhook_secret", secret(started) == secret(now)),
     ]
 }
 
@@ -154,6 +177,28 @@ mod tests {
              [telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n",
         );
         assert_eq!(changed(&started, &fixed).len(), 9);
+    }
+
+    #[test]
+    fn the_ledger_and_the_webhook_stay_those_of_the_start() {
+        let started = settings("[ledger]\ndatabase = \"postgres://u:a@h/d\"\n");
+        let other = "[ledger]\ndatabase = \"postgres://u:b@h/d\"\nrecords_days = 9\n";
+        assert_eq!(changed(&started, &settings(other)), ["ledger.database"]);
+        let off = "[ledger]\nenabled = false\n";
+        assert_eq!(
+            changed(&started, &settings(off)),
+            ["ledger.enabled", "ledger.database"]
+        );
+        let told = |secret: &str| {
+            let webhook = "[alerts]\nwebhook = \"https://h/a\"\nwebhook_secret = ";
+            settings(&format!("{webhook}\"0123456789abcde{secret}\"\n"))
+        };
+        assert_eq!(
+            changed(&settings(""), &told("f")),
+            ["alerts.webhook", "alerts.webhook_secret"]
+        );
+        assert_eq!(changed(&told("f"), &told("0")), ["alerts.webhook_secret"]);
+        assert_eq!(changed(&told("f"), &told("f")), [""; 0]);
     }
 
     #[test]
