@@ -1,7 +1,6 @@
 //! Asking a gateway's admin plane.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::client::{self, NoAnswer};
 use crate::exit::{self, Failure};
-use crate::load::{SettingsArgs, environment, explain};
+use crate::load::ClientArgs;
 use crate::serve;
 
 /// The longest wait for an answer.
@@ -40,34 +39,15 @@ pub(crate) struct GatewayArgs {
     /// Address of the admin plane [default: as the configuration says]
     #[arg(long, value_name = "URL")]
     address: Option<String>,
-    /// Configuration file of the gateway
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "PACELINE_CONFIG",
-        hide_env_values = true
-    )]
-    config: Option<PathBuf>,
-    /// The gateway's folder for state, where the admin token is
-    #[arg(long, value_name = "FOLDER")]
-    state_dir: Option<String>,
+    #[command(flatten)]
+    configured: ClientArgs,
 }
 
 impl GatewayArgs {
     /// The gateway that is meant.
     pub(crate) fn find(&self) -> Result<Gateway, Failure> {
-        let settings = SettingsArgs {
-            config: self.config.clone(),
-            state_dir: self.state_dir.clone(),
-            ..SettingsArgs::default()
-        };
-        // Clients of a gateway have OPENAI_BASE_URL lead to it, which as an upstream would be a loop.
-        let mut environment = environment();
-        environment.retain(|name, _| !name.starts_with("OPENAI_"));
-        let loaded = settings
-            .load(environment)
-            .or_else(|problems| explain(&problems))?;
-        Gateway::find(self.address.as_deref(), &loaded.settings)
+        let settings = self.configured.load_as_client()?;
+        Gateway::find(self.address.as_deref(), &settings)
     }
 }
 

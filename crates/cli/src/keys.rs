@@ -2,14 +2,13 @@
 
 mod show;
 
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand, ValueEnum};
 use paceline_keys::{KeyFile, KeyFileError, KeyId, ModelPattern, NewKey, Priority};
 
 use crate::exit::Failure;
-use crate::load::SettingsArgs;
+use crate::load::ClientArgs;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -36,17 +35,8 @@ pub(crate) enum KeysCommand {
 /// Where the keys are.
 #[derive(Debug, Args)]
 struct Place {
-    /// Configuration file, which may name the state folder
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "PACELINE_CONFIG",
-        hide_env_values = true
-    )]
-    config: Option<PathBuf>,
-    /// Folder of the keys
-    #[arg(long, value_name = "FOLDER")]
-    state_dir: Option<String>,
+    #[command(flatten)]
+    configured: ClientArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -193,12 +183,7 @@ fn revoke(args: &RevokeArgs, now: u64) -> Result<(), Failure> {
 
 impl Place {
     fn open(&self) -> Result<KeyFile, Failure> {
-        let settings = SettingsArgs {
-            config: self.config.clone(),
-            state_dir: self.state_dir.clone(),
-            ..SettingsArgs::default()
-        };
-        let settings = settings.load_or_explain()?.settings;
+        let settings = self.configured.load_as_client()?;
         KeyFile::open(settings.admin.state_dir).map_err(failed)
     }
 }

@@ -6,15 +6,13 @@ mod status;
 
 pub(crate) use moment::shown as shown_time;
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use paceline_config::{Secret, Settings};
 use paceline_gateway::ledger_location;
 use paceline_ledger::{Ledger, Location, OpenError, StoreError};
 
 use crate::exit::Failure;
-use crate::load::{SettingsArgs, secret};
+use crate::load::{ClientArgs, SettingsArgs, secret};
 
 const EXAMPLES: &str = "\
 The ledger is read where the configuration says it is; a gateway may be running on it.
@@ -42,14 +40,8 @@ pub(crate) fn run(command: &LedgerCommand) -> Result<(), Failure> {
 /// Where the ledger is.
 #[derive(Debug, Args)]
 struct Place {
-    /// Configuration file, which may name the database or the state folder
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "PACELINE_CONFIG",
-        hide_env_values = true
-    )]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    configured: ClientArgs,
     // Not a doc comment, in which the address would have to be marked up.
     #[arg(
         long,
@@ -58,20 +50,15 @@ struct Place {
         help = "Postgres database of the ledger, as in postgres://paceline@10.0.0.6/paceline"
     )]
     database: Option<Secret>,
-    /// Folder with the ledger's file
-    #[arg(long, value_name = "FOLDER")]
-    state_dir: Option<String>,
 }
 
 impl Place {
     fn settings(&self) -> Result<Settings, Failure> {
         let settings = SettingsArgs {
-            config: self.config.clone(),
             database: self.database.clone(),
-            state_dir: self.state_dir.clone(),
-            ..SettingsArgs::default()
+            ..SettingsArgs::from(&self.configured)
         };
-        Ok(settings.load_or_explain()?.settings)
+        settings.load_as_client()
     }
 }
 

@@ -65,6 +65,39 @@ pub(crate) struct SettingsArgs {
     pub(crate) state_dir: Option<String>,
 }
 
+/// Which gateway's configuration a command works with that serves no calls itself.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// Configuration file of the gateway
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PACELINE_CONFIG",
+        hide_env_values = true
+    )]
+    config: Option<PathBuf>,
+    /// The gateway's folder for state: keys, admin token, ledger, prices
+    #[arg(long, value_name = "FOLDER")]
+    state_dir: Option<String>,
+}
+
+impl ClientArgs {
+    /// The settings of that gateway; see [`SettingsArgs::load_as_client`].
+    pub(crate) fn load_as_client(&self) -> Result<Settings, Failure> {
+        SettingsArgs::from(self).load_as_client()
+    }
+}
+
+impl From<&ClientArgs> for SettingsArgs {
+    fn from(args: &ClientArgs) -> Self {
+        Self {
+            config: args.config.clone(),
+            state_dir: args.state_dir.clone(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -121,10 +154,31 @@ impl SettingsArgs {
         self.load(environment())
             .or_else(|problems| explain(&problems))
     }
+
+    /// Loads the settings for a command that serves no calls, or prints everything that is wrong.
+    ///
+    /// Where such a command runs, the variables `OPENAI_*` are those of a client: its base URL leads to
+    /// the gateway, which as an upstream would be a loop, and its retries are not the gateway's.
+    pub(crate) fn load_as_client(&self) -> Result<Settings, Failure> {
+        let mut environment = environment();
+        let file = self.config.as_ref().map(std::fs::read_to_string);
+        let file = file.and_then(Result::ok).unwrap_or_default();
+        environment.retain(|name, _| !name.starts_with("OPENAI_") || is_named(&file, name));
+        let loaded = self
+            .load(environment)
+            .or_else(|problems| explain(&problems))?;
+        Ok(loaded.settings)
+    }
+}
+
+/// Whether a file takes a secret from this variable, as in `{ env = "NAME" }`: it would not be sound without it.
+fn is_named(file: &str, variable: &str) -> bool {
+    let quoted = ['"', '\''].map(|quote| format!("{quote}{variable}{quote}"));
+    quoted.iter().any(|name| file.contains(name))
 }
 
 /// Prints every problem of a configuration, and fails.
-pub(crate) fn explain<T>(problems: &Problems) -> Result<T, Failure> {
+fn explain<T>(problems: &Problems) -> Result<T, Failure> {
     Terminal::stderr().line(&problems.to_string())?;
     let count = counted(problems.len() as u64, "problem");
     let message = format!("the configuration is invalid: {count}; nothing was started");

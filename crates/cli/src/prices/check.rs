@@ -7,9 +7,10 @@ use paceline_config::{Pattern, Settings};
 use paceline_tokens::prices::{Date, Price, PriceBook, PriceFile, provider_of_host};
 
 use super::rates::in_brief;
-use super::source::{ConfiguredArgs, book_with, own_file, read, today};
+use super::source::{book_with, own_file, read, today};
 use crate::exit::{self, Failure};
 use crate::figures::counted;
+use crate::load::ClientArgs;
 use crate::table::{Side, Table};
 use crate::terminal::Terminal;
 
@@ -34,11 +35,11 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
-    configured: ConfiguredArgs,
+    configured: ClientArgs,
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
-    let settings = args.configured.settings()?;
+    let settings = args.configured.load_as_client()?;
     let (own, name) = match &args.file {
         Some(path) => (Some(read(path)?), path.clone()),
         None => (own_file(&settings)?, settings.prices.file.clone()),

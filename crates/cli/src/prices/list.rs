@@ -5,9 +5,10 @@ use paceline_tokens::prices::{Date, Part, Price, PriceBook, PriceFile};
 use serde_json::Value;
 
 use super::rates::{besides, dollars, json, standard};
-use super::source::{ConfiguredArgs, book_with, own_file, today};
+use super::source::{book_with, own_file, today};
 use crate::exit::Failure;
 use crate::figures::counted;
+use crate::load::ClientArgs;
 use crate::table::{Side, Table};
 use crate::terminal::{Terminal, plain};
 
@@ -41,11 +42,11 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    configured: ConfiguredArgs,
+    configured: ClientArgs,
 }
 
 pub(super) fn run(args: &ListArgs) -> Result<(), Failure> {
-    let settings = args.configured.settings()?;
+    let settings = args.configured.load_as_client()?;
     let own = own_file(&settings)?;
     let book = book_with(own.as_ref());
     let prices = chosen(&book, args);

@@ -2,50 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Args;
 use paceline_config::Settings;
 use paceline_tokens::prices::{Date, FILE_BYTES_MAX, PriceBook, PriceFile};
 
 use crate::exit::{self, Failure};
 use crate::figures::counted;
-use crate::load::{SettingsArgs, environment, explain};
 use crate::terminal::Terminal;
-
-/// What names the user's price file.
-#[derive(Clone, Debug, Args)]
-pub(super) struct ConfiguredArgs {
-    /// Configuration file, whose prices.file is used
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "PACELINE_CONFIG",
-        hide_env_values = true
-    )]
-    config: Option<PathBuf>,
-    /// Folder for state, where prices.toml is when prices.file is not set
-    #[arg(long, value_name = "FOLDER")]
-    state_dir: Option<String>,
-}
-
-impl ConfiguredArgs {
-    pub(super) fn settings(&self) -> Result<Settings, Failure> {
-        let args = SettingsArgs {
-            config: self.config.clone(),
-            state_dir: self.state_dir.clone(),
-            ..SettingsArgs::default()
-        };
-        // A client's OPENAI_BASE_URL may lead to a gateway, which as an upstream would be a loop.
-        let mut environment = environment();
-        environment.retain(|name, _| !name.starts_with("OPENAI_"));
-        let loaded = args
-            .load(environment)
-            .or_else(|problems| explain(&problems))?;
-        Ok(loaded.settings)
-    }
-}
 
 /// The user's prices; `None` where there is no file and none is asked for.
 pub(super) fn own_file(settings: &Settings) -> Result<Option<PriceFile>, Failure> {

@@ -10,9 +10,10 @@ use paceline_tokens::prices::{Change, ChangeKind, Date, Merged, Price, PriceBook
 use tempfile::NamedTempFile;
 
 use super::rates::in_brief;
-use super::source::{ConfiguredArgs, book_with, read, today};
+use super::source::{book_with, read, today};
 use crate::exit::Failure;
 use crate::figures::counted;
+use crate::load::ClientArgs;
 use crate::table::{Side, Table};
 use crate::terminal::Terminal;
 
@@ -38,11 +39,11 @@ pub(crate) struct UpdateArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    configured: ConfiguredArgs,
+    configured: ClientArgs,
 }
 
 pub(super) fn run(args: &UpdateArgs) -> Result<(), Failure> {
-    let prices = args.configured.settings()?.prices;
+    let prices = args.configured.load_as_client()?.prices;
     let target = &prices.file;
     let newer = read(&args.from)?;
     // A file that is named and not there yet is made.

@@ -4,6 +4,7 @@
 
 mod books;
 mod check;
+mod clients;
 mod command;
 mod config;
 mod count;
