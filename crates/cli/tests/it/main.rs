@@ -16,6 +16,7 @@ mod prices;
 mod processes;
 mod provider;
 mod serve;
+mod shared_budgets;
 mod shared_run;
 mod simulate;
 mod status;
