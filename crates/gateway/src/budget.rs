@@ -180,6 +180,14 @@ fn budgets_of(rules: &[BudgetRule], caller: &Caller) -> Vec<Budget> {
         .collect()
 }
 
+/// The name of a hard budget that holds for a caller's calls, if there is one.
+pub(crate) fn hard_budget_of(rules: &[BudgetRule], caller: &Caller) -> Option<String> {
+    let mut budgets = budgets_of(rules, caller).into_iter();
+    budgets
+        .find(|budget| budget.is_hard)
+        .map(|budget| budget.name)
+}
+
 /// Whose accounts a caller's calls go to by a rule.
 fn scopes_of(rule: &BudgetRule, caller: &Caller) -> Vec<String> {
     let is_meant = |name: &str| rule.only.is_empty() || rule.only.iter().any(|only| only == name);

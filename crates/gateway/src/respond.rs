@@ -33,6 +33,7 @@ pub const ERROR_CODES: &[&str] = &[
     "model_not_allowed",
     "not_found",
     "OPENAI_RATE_LIMIT_EXHAUSTED",
+    "path_not_metered",
     "price_unknown",
     "queue_full",
     "request_cancelled",
@@ -164,6 +165,21 @@ impl Problem {
                 format!("the key {key_id} is not for the model {:?}", bounded(model)),
             )
         }
+    }
+
+    /// The caller is bound to what is counted, and what this path spends is not.
+    pub(crate) fn path_not_metered(path: &str, why: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "invalid_request_error",
+            "path_not_metered",
+            format!(
+                "{} is refused: {why}, and what is spent there is not seen by this gateway; use \
+                 paths that are metered, such as /v1/responses, or ask its operator for a key \
+                 without models and hard budgets",
+                bounded(path)
+            ),
+        )
     }
 
     /// The caller names another tenant than its key's.

@@ -14,6 +14,7 @@ use paceline_provider::{
 use paceline_tokens::TextProfile;
 
 use crate::body::UpstreamBody;
+use crate::budget;
 use crate::exchange::Exchange;
 use crate::intake::{IntakeBounds, IntakeError, WholeBody, multipart_model, read_head, read_whole};
 use crate::labels;
@@ -98,6 +99,7 @@ pub(crate) async fn read(
     exchange: &mut Exchange,
 ) -> Result<Plan, IntakeError> {
     let endpoint = exchange.endpoint;
+    check_metered(live, exchange, request.uri().path()).map_err(IntakeError::Problem)?;
     let (head, mut body) = request.into_parts();
     let server = &live.settings.server;
     let mut plan = Plan {
@@ -235,6 +237,26 @@ pub(crate) fn check_model(exchange: &Exchange) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::model_not_allowed(model, &key.id))
+}
+
+/// Whether what the call spends is seen here, where the caller is bound to that: by a hard budget, or
+/// by a key that is for certain models alone.
+fn check_metered(live: &Live, exchange: &Exchange, path: &str) -> Result<(), Problem> {
+    if !exchange.endpoint.unmetered {
+        return Ok(());
+    }
+    let caller = &exchange.caller;
+    if let Some(key) = caller.key.as_ref().filter(|key| !key.models.is_empty()) {
+        let why = format!("the key {} is for certain models alone", key.id);
+        return Err(Problem::path_not_metered(path, &why));
+    }
+    match budget::hard_budget_of(&live.settings.budgets, caller) {
+        Some(name) => {
+            let why = format!("the budget {name} holds for this caller");
+            Err(Problem::path_not_metered(path, &why))
+        }
+        None => Ok(()),
+    }
 }
 
 fn paced(

@@ -120,6 +120,80 @@ async fn a_key_is_for_its_models_and_its_tenant_alone() -> Result<()> {
     Ok(())
 }
 
+/// Work that the provider bills and whose answer tells no usage.
+const UNMETERED: [&str; 7] = [
+    "/v1/batches",
+    "/v1/messages/batches",
+    "/v1/fine_tuning/jobs",
+    "/v1/evals/eval_1/runs",
+    "/v1/containers",
+    "/v1/realtime/client_secrets",
+    "/v1/something/new",
+];
+
+/// What the gateway says of posts to these paths: the code, or nothing where it passes them on.
+async fn posts(gateway: &TestGateway, headers: &[(&str, &str)]) -> Result<Vec<String>> {
+    let mut codes = Vec::new();
+    for path in UNMETERED {
+        let answer = gateway.caller().post(path, headers, "{}").await?;
+        let own = answer.error_code() == "path_not_metered";
+        codes.push(match own {
+            true => {
+                assert_eq!(answer.status, 403, "{path}");
+                answer.text()
+            }
+            false => String::new(),
+        });
+    }
+    Ok(codes)
+}
+
+#[tokio::test]
+async fn what_is_spent_unseen_is_not_for_keys_with_models() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let (folder, id, key) = folder_with(acme())?;
+    let gateway = TestGateway::start_in(folder, simulator.address(), OWN, &[])?;
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    for (text, path) in posts(&gateway, &headers).await?.iter().zip(UNMETERED) {
+        let why = format!("{path} is refused: the key {id} is for certain models alone");
+        assert!(text.contains(&why), "{text}");
+    }
+    for path in ["/v1/batches", "/v1/fine_tuning/jobs", "/v1/something/new"] {
+        let answer = gateway.caller().get(path, &headers).await?;
+        assert_ne!(answer.error_code(), "path_not_metered", "{path}");
+    }
+    let (folder, _, key) = folder_with(NewKey {
+        models: vec![],
+        ..acme()
+    })?;
+    let gateway = TestGateway::start_in(folder, simulator.address(), OWN, &[])?;
+    let bearer = format!("Bearer {key}");
+    let said = posts(&gateway, &[("authorization", &bearer)]).await?;
+    assert_eq!(said, [""; 7], "a key for all models");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_spent_unseen_is_not_for_those_with_hard_budgets() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let limits = "[budgets.monthly]\namount = \"1 usd\"\nonly = [\"acme\"]\n\
+                  [budgets.soft]\namount = \"1 usd\"\nhard = false\n";
+    let gateway = TestGateway::start(simulator.address(), limits)?;
+    for text in posts(&gateway, &[("x-paceline-tenant", "acme")]).await? {
+        assert!(
+            text.contains("the budget monthly holds for this caller"),
+            "{text}"
+        );
+    }
+    let said = posts(&gateway, &[("x-paceline-tenant", "other")]).await?;
+    assert_eq!(said, [""; 7], "a soft budget refuses nothing");
+    let refused = "kind=\"path_not_metered\"";
+    let counted = gateway.metric("paceline_refusals_total", refused).await?;
+    assert_eq!(counted, 7.0);
+    Ok(())
+}
+
 #[tokio::test]
 async fn keys_come_and_go_while_the_gateway_runs() -> Result<()> {
     let simulator = provider(vec![]).await?;

@@ -103,7 +103,12 @@ pub struct Endpoint {
     /// True for organization administration, which takes an admin key and must not be proxied with
     /// an inference key.
     pub admin_key: bool,
+    /// True for work that the provider may bill although the call draws on no limit here and its
+    /// answer tells no usage: batches, training, containers, secrets for sessions, and whatever is
+    /// not known. Reading, removing and cancelling are none.
+    pub unmetered: bool,
 }
+
 /// Path segments that are looked at, Azure's three in front included. What is deeper differs only
 /// in ids.
 const DEPTH_SEEN: usize = 9;
@@ -121,6 +126,14 @@ impl Endpoint {
         let (segments, count) = split(&path);
         let segments = without_version(&segments[..count]);
         let post = *method == Method::POST;
+        let endpoint = Self::of(post, segments);
+        Self {
+            unmetered: is_unmetered(method, &endpoint, segments),
+            ..endpoint
+        }
+    }
+
+    fn of(post: bool, segments: &[&str]) -> Self {
         match segments {
             ["organization", ..] => Self {
                 admin_key: true,
@@ -160,6 +173,7 @@ impl Endpoint {
             pacing: Pacing::None,
             body: BodyKind::Any,
             admin_key: false,
+            unmetered: false,
         }
     }
 
@@ -169,6 +183,7 @@ impl Endpoint {
             pacing,
             body,
             admin_key: false,
+            unmetered: false,
         }
     }
 }
@@ -258,6 +273,21 @@ fn management(post: bool, segments: &[&str]) -> Endpoint {
         body,
         ..Endpoint::unpaced(kind)
     }
+}
+
+/// Whether a call is work that the provider may bill and that nothing here sees.
+fn is_unmetered(method: &Method, endpoint: &Endpoint, segments: &[&str]) -> bool {
+    use EndpointKind as K;
+    let changes = ![Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS].contains(method);
+    let ends_work = matches!(segments.last(), Some(&("cancel" | "pause")));
+    let works = match endpoint.kind {
+        K::Batches | K::MessagesBatches | K::FineTuning | K::Evals => !ends_work,
+        // A container is billed when it is made; files come and go in it for nothing.
+        K::Containers => segments.len() == 1,
+        K::Realtime | K::Unknown => true,
+        _ => false,
+    };
+    changes && works && endpoint.pacing == Pacing::None
 }
 
 /// Drops what stands before the operation.

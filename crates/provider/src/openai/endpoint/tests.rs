@@ -23,6 +23,7 @@ fn every_path_of_the_inventory_is_known() {
             pacing,
             body,
             admin_key,
+            unmetered: _,
         } = classify(call);
         assert_eq!(format!("{kind:?} {pacing:?} {body:?}"), expected, "{call}");
         assert!(!admin_key, "{call}");
@@ -68,6 +69,49 @@ fn a_disguised_path_does_not_evade_the_pacing() {
         let endpoint = Endpoint::classify(&Method::POST, path);
         assert_eq!(endpoint.kind, K::ChatCompletions, "{path}");
         assert_eq!(endpoint.pacing, Pacing::RequestsAndTokens, "{path}");
+    }
+}
+
+#[test]
+fn work_that_nothing_here_sees_is_known_and_reading_is_none() {
+    for line in [
+        "POST /v1/batches",
+        "POST /v1/messages/batches",
+        "POST /v1/fine_tuning/jobs",
+        "POST /v1/fine_tuning/jobs/ftjob-1/resume",
+        "POST /v1/evals",
+        "POST /v1/evals/eval_1/runs",
+        "POST /v1/containers",
+        "POST /v1/realtime/client_secrets",
+        "POST /v1/realtime/calls",
+        "POST /v1/threads/thread_1/runs",
+        "PUT /v1/something/new",
+        "POST /v1/CHAT/completions",
+        "POST /v1/b%61tches/",
+        "POST //v1//batches",
+    ] {
+        assert!(classify(line).unmetered, "{line}");
+    }
+    for line in [
+        "POST /v1/chat/completions",
+        "POST /v1/chat/completions/chatcmpl-1",
+        "POST /v1/responses/resp_1/cancel",
+        "POST /v1/messages/count_tokens",
+        "POST /v1/videos",
+        "POST /v1/files",
+        "POST /v1/uploads/upload_1/parts",
+        "POST /v1/containers/c_1/files",
+        "POST /v1/vector_stores/vs_1/file_batches",
+        "POST /v1/conversations",
+        "GET /v1/batches",
+        "HEAD /v1/something/new",
+        "GET /v1/realtime",
+        "DELETE /v1/evals/eval_1",
+        "POST /v1/batches/batch_1/cancel",
+        "POST /v1/messages/batches/msgbatch_1/cancel",
+        "POST /v1/fine_tuning/jobs/ftjob-1/pause",
+    ] {
+        assert!(!classify(line).unmetered, "{line}");
     }
 }
 
