@@ -15,7 +15,7 @@ pub struct RequestsPage {
 /// What is kept of one call: figures and names. No prompt, no answer, no key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallRecord {
-    /// Its id in the ledger, 32 hexadecimal digits.
+    /// Its id in the ledger, 32 hexadecimal digits; with `pl-` in front that of `x-paceline-request-id`.
     pub id: String,
     /// When it ended, in milliseconds since 1970.
     pub ended_at_ms: i64,

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use paceline_coordinator::budgets::Reserved;
+use paceline_ledger::CallId;
 use paceline_limiter::{Binding, Timestamp};
 use paceline_provider::{Endpoint, Usage};
 use paceline_tokens::EstimateInput;
 
 use crate::budget;
+use crate::call_id;
 use crate::caller::Caller;
 use crate::labels;
 use crate::pace::Asks;
@@ -59,6 +61,9 @@ impl Ending {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) shared: Arc<Shared>,
+    /// What it is known by in the ledger.
+    pub(crate) call_id: CallId,
+    /// The same as its caller sees it, and the log.
     pub(crate) request_id: Arc<str>,
     pub(crate) endpoint: Endpoint,
     pub(crate) caller: Caller,
@@ -110,8 +115,10 @@ impl Exchange {
         caller: Caller,
         received: Instant,
     ) -> Self {
+        let call_id = shared.call_ids.next(shared.now_ms());
         Self {
-            request_id: shared.request_id(),
+            call_id,
+            request_id: Arc::from(call_id::shown(call_id)),
             shared,
             endpoint,
             caller,

@@ -11,6 +11,7 @@ mod admin;
 mod announce;
 mod body;
 mod budget;
+mod call_id;
 mod caller;
 mod clock;
 mod exchange;

@@ -2,12 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use paceline_config::{Secret, Settings};
 use paceline_ledger::{
-    CallId, Entry, Ledger, LedgerSettings, Location, OpenError, Outcome, Retention, Writer,
-    WriterSettings,
+    Entry, Ledger, LedgerSettings, Location, OpenError, Outcome, Retention, Writer, WriterSettings,
 };
 use paceline_provider::{EndpointKind, Pacing, Usage};
 use paceline_tokens::prices::{
@@ -43,9 +41,6 @@ pub enum RecordError {
 pub(crate) struct Recorder {
     ledger: Option<(Ledger, Writer)>,
     prices: RwLock<Prices>,
-    /// Tells the records of different processes apart.
-    instance: u32,
-    count: AtomicU32,
 }
 
 /// Prices, and whose hold.
@@ -135,8 +130,6 @@ impl Recorder {
                 (ledger, writer)
             }),
             prices: RwLock::new(prices),
-            instance: getrandom::u32().unwrap_or_else(|_| std::process::id()),
-            count: AtomicU32::new(0),
         })
     }
 
@@ -196,72 +189,61 @@ impl Recorder {
         let Some((_, writer)) = self.ledger.as_ref().filter(|_| self.keeps(exchange)) else {
             return;
         };
-        if writer
-            .record(self.entry(exchange, ending, account))
-            .is_err()
-        {
+        if writer.record(entry(exchange, ending, account)).is_err() {
             // Counted and shown with the ledger's health, beside the reason.
             tracing::debug!(id = %exchange.request_id, "the usage record is lost");
         }
     }
+}
 
-    fn entry(&self, exchange: &Exchange, ending: Ending, account: Account) -> Entry {
-        let Account {
-            now_ms,
-            provider,
-            usage,
-            priced,
-            ..
-        } = account;
-        let caller = &exchange.caller;
-        let asked = exchange.model.as_deref().unwrap_or_default();
-        let answered = exchange.model_answered.as_deref();
-        let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
-        Entry {
-            session: text(&caller.session),
-            key_id: caller.key.as_ref().map(|key| key.id.to_string()),
-            tags: caller.tags.as_deref().map(split_tags).unwrap_or_default(),
-            route: labels::endpoint(exchange.endpoint.kind).to_owned(),
-            provider: provider.to_string(),
-            model: asked.to_owned(),
-            model_answered: answered.map(str::to_owned),
-            service_tier: exchange.service_tier.clone(),
-            priority: Some(caller.tier.name().to_owned()),
-            input_tokens: usage.input_tokens,
-            cached_tokens: usage.cached_input_tokens,
-            cache_write_tokens: usage.cache_write_tokens,
-            output_tokens: usage.output_tokens,
-            reasoning_tokens: usage.reasoning_tokens,
-            audio_in_tokens: usage.audio_input_tokens,
-            audio_out_tokens: usage.audio_output_tokens,
-            image_in_tokens: usage.image_input_tokens,
-            image_out_tokens: usage.image_output_tokens,
-            images: made_images(exchange),
-            audio_ms: usage.audio_ms,
-            price_version: priced.version,
-            cost_nanousd: priced.cost_nanousd,
-            estimate_tokens: exchange.estimated_input_tokens,
-            charge_tokens: exchange.estimated_tokens,
-            wait_ms: milliseconds(exchange.waited),
-            attempts: u64::from(exchange.attempts),
-            first_byte_ms: exchange.first_byte().map(milliseconds),
-            duration_ms: milliseconds(exchange.elapsed()),
-            outcome: outcome(ending),
-            status: exchange.status,
-            error_code: exchange.error_code.as_deref().map(str::to_owned),
-            binding_limit: exchange.limited_by.map(|binding| binding.to_string()),
-            pool: text(&exchange.pool),
-            instance: format!("{:08x}", self.instance),
-            ..Entry::new(self.call_id(now_ms), now_ms, &*caller.tenant)
-        }
-    }
-
-    /// Unique over all instances, and increasing with time.
-    fn call_id(&self, now_ms: i64) -> CallId {
-        let time = u128::from(now_ms.unsigned_abs()) << 80;
-        let random = u128::from(getrandom::u32().unwrap_or(0) & 0xffff) << 64;
-        let count = u128::from(self.count.fetch_add(1, Ordering::Relaxed));
-        CallId(time | random | u128::from(self.instance) << 32 | count)
+fn entry(exchange: &Exchange, ending: Ending, account: Account) -> Entry {
+    let Account {
+        now_ms,
+        provider,
+        usage,
+        priced,
+        ..
+    } = account;
+    let caller = &exchange.caller;
+    let asked = exchange.model.as_deref().unwrap_or_default();
+    let answered = exchange.model_answered.as_deref();
+    let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
+    Entry {
+        session: text(&caller.session),
+        key_id: caller.key.as_ref().map(|key| key.id.to_string()),
+        tags: caller.tags.as_deref().map(split_tags).unwrap_or_default(),
+        route: labels::endpoint(exchange.endpoint.kind).to_owned(),
+        provider: provider.to_string(),
+        model: asked.to_owned(),
+        model_answered: answered.map(str::to_owned),
+        service_tier: exchange.service_tier.clone(),
+        priority: Some(caller.tier.name().to_owned()),
+        input_tokens: usage.input_tokens,
+        cached_tokens: usage.cached_input_tokens,
+        cache_write_tokens: usage.cache_write_tokens,
+        output_tokens: usage.output_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+        audio_in_tokens: usage.audio_input_tokens,
+        audio_out_tokens: usage.audio_output_tokens,
+        image_in_tokens: usage.image_input_tokens,
+        image_out_tokens: usage.image_output_tokens,
+        images: made_images(exchange),
+        audio_ms: usage.audio_ms,
+        price_version: priced.version,
+        cost_nanousd: priced.cost_nanousd,
+        estimate_tokens: exchange.estimated_input_tokens,
+        charge_tokens: exchange.estimated_tokens,
+        wait_ms: milliseconds(exchange.waited),
+        attempts: u64::from(exchange.attempts),
+        first_byte_ms: exchange.first_byte().map(milliseconds),
+        duration_ms: milliseconds(exchange.elapsed()),
+        outcome: outcome(ending),
+        status: exchange.status,
+        error_code: exchange.error_code.as_deref().map(str::to_owned),
+        binding_limit: exchange.limited_by.map(|binding| binding.to_string()),
+        pool: text(&exchange.pool),
+        instance: exchange.shared.call_ids.instance(),
+        ..Entry::new(exchange.call_id, now_ms, &*caller.tenant)
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::budget::Purse;
+use crate::call_id::CallIds;
 use crate::caller::NameHasher;
 use crate::clock::{Clock, unix_ms};
 use crate::hot::HotMetrics;
@@ -107,9 +108,7 @@ pub(crate) struct Shared {
     pub(crate) upstream_reached: AtomicBool,
     pub(crate) connections: AtomicU64,
     buffered_bytes: AtomicU64,
-    request_count: AtomicU64,
-    /// Makes request ids of different processes differ.
-    request_prefix: u32,
+    pub(crate) call_ids: CallIds,
 }
 
 impl Shared {
@@ -162,8 +161,7 @@ impl Shared {
             upstream_reached: AtomicBool::new(true),
             connections: AtomicU64::new(0),
             buffered_bytes: AtomicU64::new(0),
-            request_count: AtomicU64::new(0),
-            request_prefix: getrandom::u32().unwrap_or_else(|_| std::process::id()),
+            call_ids: CallIds::new(),
         }
     }
 
@@ -189,12 +187,6 @@ impl Shared {
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
         unix_ms(self.clock.date(self.clock.now()))
-    }
-
-    /// A fresh request id.
-    pub(crate) fn request_id(&self) -> Arc<str> {
-        let count = self.request_count.fetch_add(1, Ordering::Relaxed);
-        Arc::from(format!("pl-{:08x}-{count:08x}", self.request_prefix))
     }
 
     /// Notes whether the upstream was reached.

@@ -158,7 +158,7 @@ pub(super) const SESSION_PATH: &[Parameter] = &[path("session_id", "The session'
 /// A record.
 pub(super) const RECORD_PATH: &[Parameter] = &[path(
     "id",
-    "The id of a record: 32 hexadecimal digits.",
+    "The id of a record, 32 hexadecimal digits, or the one that the answer told in x-paceline-request-id.",
     record_id,
 )];
 

@@ -17,6 +17,7 @@ use super::asked;
 use super::parameters::{NoParameters, Parameters};
 use super::problem::Problem;
 use super::usage::in_path;
+use crate::call_id;
 use crate::shared::Shared;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
@@ -52,8 +53,9 @@ async fn request(
     _: NoParameters,
 ) -> Result<Json<CallRecord>, Problem> {
     let id = in_path("id", id)?;
-    let id = id.parse();
-    let id = id.map_err(|_| Problem::invalid("id", "32 hexadecimal digits"))?;
+    let expected = "the id of a record or of x-paceline-request-id: 32 hexadecimal digits, with pl- or \
+                    without";
+    let id = call_id::parse(&id).ok_or_else(|| Problem::invalid("id", expected))?;
     let entry = asked::ledger(&shared)?.entry(id).await?;
     let entry = entry.ok_or_else(|| Problem::not_found("no record of this id is kept"))?;
     Ok(Json(record(entry)))

@@ -68,6 +68,27 @@ async fn a_call_leaves_who_what_how_much_and_how_long() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_record_is_found_by_the_id_that_the_answer_told() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let gateway = TestGateway::start(simulator.address(), "")?;
+    let mut told = std::collections::BTreeSet::new();
+    for (tenant, stream) in [("one", false), ("two", true), ("three", false)] {
+        let headers = [("x-paceline-tenant", tenant)];
+        let answer = gateway.caller().chat(&headers, chat(5, stream)).await?;
+        let id = answer.header("x-paceline-request-id").to_owned();
+        gateway.ledger().await?.writer().flush().await;
+        for path in [&*id, id.trim_start_matches("pl-")] {
+            let path = format!("/monitoring/requests/{path}");
+            let record = gateway.admin(&path).await?.json();
+            assert_eq!(record["tenant"], tenant, "{path}: {record}");
+            assert_eq!(format!("pl-{}", record["id"].as_str().unwrap_or("")), id);
+        }
+        assert!(told.insert(id), "each has its own");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_unknown_price_is_unknown_and_not_nothing() -> Result<()> {
     let simulator = provider(vec![]).await?;
     let gateway = TestGateway::start(simulator.address(), "")?;
