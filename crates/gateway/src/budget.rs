@@ -14,7 +14,6 @@ use paceline_coordinator::budgets::{
     Budget, BudgetSettings, BudgetStore, Budgets, InProcessBudgets, NoBooks, Outcome, Period,
     Refusal, RefusalReason, Reserved, SCOPE_MAX, Spend, Standing, Unit,
 };
-use paceline_ledger::Ledger;
 use paceline_telemetry::Metrics;
 use paceline_tokens::prices::{CostBound, Date, ServiceTier};
 use parking_lot::RwLock;
@@ -28,7 +27,7 @@ use webhook::Webhook;
 use crate::caller::Caller;
 use crate::clock::utc;
 use crate::exchange::Exchange;
-use crate::record::{Account, service_tier, split_tags};
+use crate::record::{Account, Kept, service_tier, split_tags};
 use crate::respond::Problem;
 
 /// Budgets of callers that are remembered for those who look at them.
@@ -56,7 +55,7 @@ impl Purse {
     /// When the address that alerts are to be posted to cannot be used.
     pub(crate) fn open(
         store: Option<Arc<dyn BudgetStore>>,
-        ledger: Option<Ledger>,
+        records: Option<Arc<Kept>>,
         alerting: (&Settings, &Arc<Metrics>),
         control: &Handle,
     ) -> Result<Self, String> {
@@ -66,9 +65,9 @@ impl Purse {
         let number = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
         let kept = BudgetSettings::default();
         let instance = InstanceId(number);
-        let (budgets, raised) = match ledger {
-            Some(ledger) => {
-                Budgets::open(store, Arc::new(books::LedgerBooks(ledger)), instance, kept)
+        let (budgets, raised) = match records {
+            Some(records) => {
+                Budgets::open(store, Arc::new(books::LedgerBooks(records)), instance, kept)
             }
             None => Budgets::open(store, Arc::new(NoBooks), instance, kept),
         };

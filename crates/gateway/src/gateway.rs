@@ -21,7 +21,7 @@ use crate::keys::{self, CallerKeys};
 use crate::memory::keep;
 use crate::pace::Together;
 use crate::probe::check_upstream;
-use crate::record::{RecordError, Recorder, retention};
+use crate::record::{RecordError, Recorder, retention, wait_for};
 use crate::server::{ListenError, Worker, bind, run};
 use crate::shared::{Opened, Shared};
 use crate::trace;
@@ -230,6 +230,9 @@ impl Gateway {
             .handle()
             .spawn(prune_ledger(Arc::downgrade(&shared)));
         control.handle().spawn(watch_keys(Arc::downgrade(&shared)));
+        if let Some(kept) = shared.recorder.kept() {
+            control.handle().spawn(wait_for(Arc::downgrade(kept)));
+        }
         if check {
             control.handle().spawn(note_reachability(shared));
         }
@@ -312,8 +315,8 @@ impl Gateway {
             };
             drop(control.handle().block_on(control.handle().spawn(settled)));
         }
-        if let (Some(control), Some(ledger)) = (&self.control, self.shared.recorder.ledger()) {
-            let health = control.handle().block_on(ledger.close());
+        if let (Some(control), Some(kept)) = (&self.control, self.shared.recorder.kept()) {
+            let health = control.handle().block_on(kept.close());
             if health.lost > 0 {
                 let lost = health.lost;
                 tracing::error!(lost, reason = health.last_error, "usage records are lost");
@@ -374,7 +377,7 @@ async fn prune_ledger(shared: Weak<Shared>) {
             return;
         };
         let Some(ledger) = shared.recorder.ledger() else {
-            return;
+            continue;
         };
         let kept = retention(&shared.live().settings);
         if let Err(error) = ledger.prune(shared.now_ms(), &kept).await {
@@ -392,8 +395,8 @@ fn open_books(
 ) -> Result<Opened, StartError> {
     let recorder = open_recorder(settings, control)?;
     let keys = CallerKeys::open(settings).map_err(StartError::Keys)?;
-    let ledger = recorder.ledger().cloned();
-    let purse = Purse::open(budgets, ledger, (settings, metrics), control);
+    let records = recorder.kept().cloned();
+    let purse = Purse::open(budgets, records, (settings, metrics), control);
     let purse = purse.map_err(StartError::Upstream)?;
     Ok(Opened {
         keys,

@@ -1,12 +1,12 @@
 //! The usage record of each call: what it was, what it took, what it cost.
 
+mod kept;
+
 use std::io;
 use std::sync::Arc;
 
-use paceline_config::{Secret, Settings};
-use paceline_ledger::{
-    Entry, Ledger, LedgerSettings, Location, OpenError, Outcome, Retention, Writer, WriterSettings,
-};
+use paceline_config::Settings;
+use paceline_ledger::{Entry, Ledger, OpenError, Outcome, Retention};
 use paceline_provider::{EndpointKind, Pacing, Usage};
 use paceline_tokens::prices::{
     BilledUsage, Date, Price, PriceBook, PriceFile, ServiceTier, provider_of_host,
@@ -16,8 +16,8 @@ use parking_lot::RwLock;
 use crate::exchange::{Ending, Exchange, milliseconds};
 use crate::labels;
 
-/// The file of the ledger in the state folder.
-const FILE_NAME: &str = "ledger.db";
+pub use kept::ledger_location;
+pub(crate) use kept::{Kept, wait_for};
 
 /// Whose API it is where that cannot be told from the address.
 const PROVIDER_UNKNOWN: &str = "custom";
@@ -39,7 +39,8 @@ pub enum RecordError {
 /// Keeps a record of each call, and knows what calls cost.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    ledger: Option<(Ledger, Writer)>,
+    /// `None`: no records are kept.
+    kept: Option<Arc<Kept>>,
     prices: RwLock<Prices>,
 }
 
@@ -113,29 +114,20 @@ impl Recorder {
     /// Reads the prices, and opens the ledger if there is to be one. It needs a runtime.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, RecordError> {
         let prices = Prices::read(settings).map_err(RecordError::Prices)?;
-        let ledger = match open_ledger(settings).await {
-            Err(error) if is_passing(&error) && settings.budgets.is_empty() => {
-                tracing::error!(
-                    %error,
-                    "the ledger cannot be used: calls are served, and no usage records are kept until \
-                     this is mended and the gateway starts again"
-                );
-                None
-            }
-            opened => opened?,
-        };
         Ok(Self {
-            ledger: ledger.map(|ledger| {
-                let writer = ledger.writer();
-                (ledger, writer)
-            }),
+            kept: Kept::open(settings).await?,
             prices: RwLock::new(prices),
         })
     }
 
-    /// The ledger, if there is one.
+    /// The ledger, if there is one and it could be opened.
     pub(crate) fn ledger(&self) -> Option<&Ledger> {
-        self.ledger.as_ref().map(|(ledger, _)| ledger)
+        self.kept.as_ref().and_then(|kept| kept.ledger())
+    }
+
+    /// Where records go; `None` where none are kept.
+    pub(crate) fn kept(&self) -> Option<&Arc<Kept>> {
+        self.kept.as_ref()
     }
 
     /// Reads the prices again.
@@ -181,15 +173,15 @@ impl Recorder {
     pub(crate) fn keeps(&self, exchange: &Exchange) -> bool {
         let is_call = exchange.endpoint.pacing != Pacing::None
             || exchange.endpoint.kind == EndpointKind::Realtime;
-        is_call && self.ledger.is_some()
+        is_call && self.kept.is_some()
     }
 
     /// Keeps the record of a call that is over, unless there are to be none.
     pub(crate) fn record(&self, exchange: &Exchange, ending: Ending, account: Account) {
-        let Some((_, writer)) = self.ledger.as_ref().filter(|_| self.keeps(exchange)) else {
+        let Some(kept) = self.kept.as_ref().filter(|_| self.keeps(exchange)) else {
             return;
         };
-        if writer.record(entry(exchange, ending, account)).is_err() {
+        if kept.record(entry(exchange, ending, account)).is_err() {
             // Counted and shown with the ledger's health, beside the reason.
             tracing::debug!(id = %exchange.request_id, "the usage record is lost");
         }
@@ -244,44 +236,6 @@ fn entry(exchange: &Exchange, ending: Ending, account: Account) -> Entry {
         pool: text(&exchange.pool),
         instance: exchange.shared.call_ids.instance(),
         ..Entry::new(exchange.call_id, now_ms, &*caller.tenant)
-    }
-}
-
-/// Where the ledger of a gateway with these settings is.
-pub fn ledger_location(settings: &Settings) -> Location {
-    let database = settings.ledger.database.as_ref().map(Secret::expose);
-    match database {
-        Some(address) => Location::Postgres(address.to_owned()),
-        None => Location::Sqlite(settings.admin.state_dir.join(FILE_NAME)),
-    }
-}
-
-async fn open_ledger(settings: &Settings) -> Result<Option<Ledger>, OpenError> {
-    if !settings.ledger.enabled {
-        return Ok(None);
-    }
-    let folder = &settings.admin.state_dir;
-    let made = std::fs::create_dir_all(folder);
-    made.map_err(|source| OpenError::Spill {
-        folder: folder.clone(),
-        source,
-    })?;
-    let location = ledger_location(settings);
-    let kept = LedgerSettings {
-        writer: WriterSettings::default(),
-        spill_folder: Some(folder.clone()),
-        must_be_there: false,
-    };
-    Ledger::open_with(location, kept).await.map(Some)
-}
-
-/// Whether it is no fault of the settings: a disk that is full or must not be written. Calls go on
-/// without records then, but not past budgets of which nothing is known.
-fn is_passing(error: &OpenError) -> bool {
-    match error {
-        OpenError::Store(error) => error.is_transient(),
-        OpenError::Spill { .. } => true,
-        OpenError::Address(_) | OpenError::Thread(_) => false,
     }
 }
 

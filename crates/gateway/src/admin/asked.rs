@@ -59,7 +59,9 @@ pub(super) struct Grouping {
 
 /// The ledger, which has to be there.
 pub(super) fn ledger(shared: &Shared) -> Result<&Ledger, Problem> {
-    shared.recorder.ledger().ok_or_else(Problem::ledger_off)
+    let kept = shared.recorder.kept().ok_or_else(Problem::ledger_off)?;
+    let ledger = kept.ledger();
+    ledger.ok_or_else(|| Problem::ledger_away(&kept.reason()))
 }
 
 /// Which time: the last day unless something else is asked for.

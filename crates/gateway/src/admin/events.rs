@@ -133,8 +133,8 @@ fn picture(shared: &Shared) -> Now {
         finished: totals.keys().map(|outcome| (outcome.clone(), 0)).collect(),
         finished_total: totals,
         upstream_reached: shared.upstream_reached.load(Ordering::Relaxed),
-        ledger: shared.recorder.ledger().map(|ledger| {
-            let health = ledger.health();
+        ledger: shared.recorder.kept().map(|kept| {
+            let health = kept.health();
             LedgerNow {
                 writable: health.is_well(),
                 queued: health.queued,

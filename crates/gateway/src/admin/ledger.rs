@@ -19,16 +19,18 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 }
 
 async fn state(State(shared): State<Arc<Shared>>, _: NoParameters) -> Json<LedgerState> {
-    let Some(ledger) = shared.recorder.ledger() else {
+    let Some(kept) = shared.recorder.kept() else {
         return Json(LedgerState::default());
     };
-    let checked = ledger.check().await;
-    let health = ledger.health();
-    let unreadable = checked.as_ref().err().map(ToString::to_string);
+    let unreadable = match kept.ledger() {
+        Some(ledger) => ledger.check().await.err().map(|error| error.to_string()),
+        None => Some(kept.reason()),
+    };
+    let health = kept.health();
     Json(LedgerState {
         enabled: true,
         writable: health.is_well(),
-        readable: checked.is_ok(),
+        readable: unreadable.is_none(),
         queued: health.queued,
         committed: health.committed,
         spilled: health.spilled,

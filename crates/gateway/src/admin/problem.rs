@@ -66,6 +66,12 @@ impl Problem {
                        again to have them";
         Self::new(StatusCode::CONFLICT, "ledger_off", message)
     }
+
+    /// The ledger could not be opened yet.
+    pub(super) fn ledger_away(reason: &str) -> Self {
+        let message = format!("the ledger cannot be opened yet, and is tried again: {reason}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_away", message)
+    }
 }
 
 impl From<StoreError> for Problem {

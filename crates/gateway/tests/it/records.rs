@@ -163,3 +163,59 @@ async fn records_outlive_the_gateway_and_none_are_kept_where_that_is_wanted() ->
     assert!(none.ledger().await.is_err());
     Ok(())
 }
+
+#[tokio::test]
+async fn without_its_ledger_a_gateway_with_budgets_does_not_start() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let state = std::sync::Arc::new(tempfile::tempdir()?);
+    std::fs::create_dir(state.path().join("ledger.db"))?;
+    let limits = "[budgets.calls]\namount = \"9 requests\"\n";
+    let started = TestGateway::start_in(state, simulator.address(), limits, &[]);
+    let error = started.err().context("it started")?.to_string();
+    assert!(error.contains("the ledger cannot be used"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ledger_that_cannot_be_opened_is_tried_again_and_gets_what_waited() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let state = std::sync::Arc::new(tempfile::tempdir()?);
+    // Something that cannot be opened as a file is in its place.
+    let file = state.path().join("ledger.db");
+    std::fs::create_dir(&file)?;
+    let gateway = TestGateway::start_in(state, simulator.address(), "", &[])?;
+    assert_eq!(
+        gateway.caller().chat(&[], chat(5, false)).await?.status,
+        200
+    );
+    let ledger = gateway.admin("/monitoring/ledger").await?.json();
+    assert_eq!(
+        (&ledger["enabled"], &ledger["queued"]),
+        (&true.into(), &1.into())
+    );
+    assert_eq!(
+        (&ledger["writable"], &ledger["readable"]),
+        (&false.into(), &false.into())
+    );
+    let answer = gateway.admin("/monitoring/requests").await?;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert_eq!(answer.error_code(), "store_away");
+    std::fs::remove_dir(&file)?;
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while gateway.ledger().await.is_err() {
+        anyhow::ensure!(
+            std::time::Instant::now() < deadline,
+            "it was not tried again"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    gateway.caller().chat(&[], chat(5, false)).await?;
+    gateway.assert_settled_everywhere().await?;
+    assert_eq!(entries(&gateway).await?.len(), 2);
+    let ledger = gateway.admin("/monitoring/ledger").await?.json();
+    assert_eq!(
+        (&ledger["writable"], &ledger["lost"]),
+        (&true.into(), &0.into())
+    );
+    Ok(())
+}
