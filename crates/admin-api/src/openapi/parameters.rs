@@ -252,7 +252,7 @@ fn cursor() -> Value {
 }
 
 fn record_id() -> Value {
-    json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })
+    json!({ "type": "string", "pattern": "^(pl-)?[0-9a-f]{32}$" })
 }
 
 fn format() -> Value {
