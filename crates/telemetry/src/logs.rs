@@ -1,8 +1,12 @@
 //! Log output: one subscriber, text for people and JSON for machines, on standard error.
 
+mod line;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+
+use line::Lines;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,14 +57,12 @@ pub fn init_logs(format: LogFormat, level: &str) -> Result<(), LogSetupError> {
         given: level.to_owned(),
         reason: error.to_string(),
     })?;
+    let is_coloured = format == LogFormat::Text && std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(move || Lines::new(std::io::stderr(), is_coloured));
     let installed = match format {
-        LogFormat::Text => builder
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false)
-            .try_init(),
+        LogFormat::Text => builder.with_ansi(is_coloured).with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     installed.map_err(|_| LogSetupError::Installed)

@@ -10,6 +10,7 @@ mod config;
 mod count;
 mod demo;
 mod help;
+mod hostile;
 mod keys;
 mod ledger;
 mod prices;

@@ -120,6 +120,7 @@ async fn headers_of_ours_that_do_not_parse_are_named() -> Result<()> {
         ("x-paceline-priority", "urgent"),
         ("x-paceline-max-wait", "soon"),
         ("x-paceline-tenant", long.as_str()),
+        ("x-paceline-tenant", "two\twords"),
         ("x-paceline-announce", "loudly"),
     ] {
         let answer = gateway
