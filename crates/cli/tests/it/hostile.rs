@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use paceline_simulator::{Simulator, SimulatorSettings};
-use paceline_testkit::{GatewayCommand, GatewayProcess, raw_exchange};
+use paceline_testkit::{GatewayCommand, GatewayProcess, chat, raw_exchange};
 use serde_json::Value;
 
-use crate::command::{ended, paceline};
+use crate::command::{ended, paceline, run};
 use fields::{Field, OF_ADMIN, OF_CALLS, call, in_body, in_header, order};
 use readers::{csv_rows, samples, separate};
 use texts::{MARK, texts};
@@ -117,6 +117,34 @@ async fn orders(gateway: &GatewayProcess) {
                 String::from_utf8_lossy(body)
             );
         }
+    }
+}
+
+/// Sends all texts as keys to a gateway that asks for them: none is one.
+async fn strangers(gateway: &GatewayProcess) {
+    let args = ["keys", "create", "--name", "n", "--tenant", "acme"];
+    let made = run(gateway.folder(), &args);
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while gateway
+        .caller()
+        .chat(&[], chat(5, false))
+        .await
+        .unwrap()
+        .status
+        != 401
+    {
+        assert!(Instant::now() < deadline, "keys are never asked for");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for text in texts() {
+        let request = call(Field::Key, &text, "stranger");
+        let answer = raw_exchange(gateway.address(), &request, QUIET).await;
+        let answer = answer.unwrap();
+        let (status, headers) = separate(&answer.bytes);
+        let told = format!("{:?}: {status}", String::from_utf8_lossy(&text));
+        check_answer(&told, &answer.bytes, &headers);
+        assert!(matches!(status, 400 | 401 | 431), "{told}");
     }
 }
 
@@ -329,6 +357,7 @@ async fn hostile_texts_are_only_texts(format: &str) {
     let records = records(&gateway, count).await;
     check_records(&cases, &records);
     check_csv(&gateway, records.len()).await;
+    strangers(&gateway).await;
     check_metrics(&gateway).await;
     check_commands(&gateway);
     check_log(&gateway, format, &cases);

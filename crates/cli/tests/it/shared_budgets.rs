@@ -225,7 +225,7 @@ async fn kill_while_calls_are_under_way(stage: &Stage) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_one_of_three_killed_no_more_go_and_what_it_held_stays_held() -> Result<()> {
-    let stage = Stage::set(3, Duration::from_secs(1), "4s").await?;
+    let stage = Stage::set(3, Duration::from_secs(2), "6s").await?;
     let calls = stage.calls();
     kill_while_calls_are_under_way(&stage).await?;
     let calls = ended(calls).await?;
