@@ -106,8 +106,35 @@ impl Purse {
         match tokio::time::timeout(patience, asked).await {
             Ok(Outcome::Go(reserved)) => Ok(Some(reserved)),
             Ok(Outcome::Refused(refusal)) => Err(refused(&refusal, exchange)),
-            Err(_) => Err(Problem::budget_busy()),
+            Err(_) => Err(self.busy(settings, exchange, worst).await),
         }
+    }
+
+    /// What a call is told whose patience ended while it waited for room: which budget has none.
+    async fn busy(&self, settings: &Settings, exchange: &Exchange, worst: Spend) -> Problem {
+        let budgets = budgets_of(&settings.budgets, &exchange.caller);
+        for budget in budgets.iter().filter(|budget| budget.is_hard) {
+            let Ok(standing) = self.budgets.look(budget).await else {
+                continue;
+            };
+            let held = standing.held.saturating_add(standing.elsewhere);
+            let need = worst.of(budget.unit);
+            let taken = standing.spent.saturating_add(held);
+            if taken.saturating_add(need) > budget.amount {
+                let amount = |units: u64| alerts::amount(budget.unit, units);
+                return Problem::budget_busy(&format!(
+                    "the budget {} of {} ({}): {} of {} are spent and {} held, and this one may take {}",
+                    budget.name,
+                    shown_scope(&budget.scope),
+                    budget.period.name(),
+                    amount(standing.spent),
+                    amount(budget.amount),
+                    amount(held),
+                    amount(need)
+                ));
+            }
+        }
+        Problem::budget_busy("a budget")
     }
 
     /// Budgets that calls were held to lately, and how they stand; those that cannot be asked now are

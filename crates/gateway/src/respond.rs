@@ -214,13 +214,14 @@ impl Problem {
         }
     }
 
-    /// What calls under way hold of a budget leaves no room in time.
-    pub(crate) fn budget_busy() -> Self {
+    /// What calls under way hold of this budget leaves no room in time.
+    pub(crate) fn budget_busy(budget: &str) -> Self {
         Self::wait(
             "budget_busy",
-            "calls under way hold what is left of a budget, and none ended in the time that this \
-             one may wait; allow more with x-paceline-max-wait or queue.max_wait"
-                .to_owned(),
+            format!(
+                "calls under way hold what is left of {budget}; too few ended in the time that it \
+                 may wait; allow more with x-paceline-max-wait or queue.max_wait"
+            ),
             Duration::from_secs(1),
         )
     }

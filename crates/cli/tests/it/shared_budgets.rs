@@ -169,6 +169,20 @@ fn assert_refused(answer: &Answer, tenant: &str) {
     assert!((1..=31 * 86_400).contains(&wait), "{wait}");
 }
 
+/// A call whose patience ended is told which budget has no room, and that others hold it; whether it was,
+/// for there may be room again in that very moment.
+fn is_told_who_holds_it(answer: &Answer, tenant: &str) -> bool {
+    let text = answer.text();
+    let is_named = ["calls", "money"].iter().any(|name| {
+        let words = format!("what is left of the budget {name} of tenant:{tenant} (month): ");
+        text.contains(&words)
+    });
+    let is_unnamed = text.contains("what is left of a budget; ");
+    assert!(is_named || is_unnamed, "{text}");
+    assert!(!text.contains(" are spent and 0 "), "{text}");
+    is_named
+}
+
 /// Of 200 calls of each tenant at once exactly 50 are answered, whichever budgets hold it.
 async fn exactly_as_many_go_as_fit(gateways: usize) -> Result<()> {
     let stage = Stage::set(gateways, Duration::ZERO, "2m").await?;
@@ -229,7 +243,7 @@ async fn with_one_of_three_killed_no_more_go_and_what_it_held_stays_held() -> Re
     let calls = stage.calls();
     kill_while_calls_are_under_way(&stage).await?;
     let calls = ended(calls).await?;
-    let (mut lost, mut reserved) = (0, 0);
+    let (mut lost, mut reserved, mut told) = (0, 0, 0);
     for tenant in TENANTS {
         let admitted = stage.admitted(tenant);
         assert!(admitted <= ALLOWED, "{tenant}: {admitted} went out");
@@ -245,26 +259,27 @@ async fn with_one_of_three_killed_no_more_go_and_what_it_held_stays_held() -> Re
             match (answer.status.as_u16(), &*answer.error_code()) {
                 (200, _) => answered += 1,
                 // What the killed one held may never be told: until its lease is over it counts.
-                (429, "budget_busy") => {}
+                (429, "budget_busy") => told += usize::from(is_told_who_holds_it(answer, tenant)),
                 _ => assert_refused(answer, tenant),
             }
         }
         lost += admitted - answered;
         for budget in stage.standings(1, tenant).await? {
-            let told = format!("{tenant}: {admitted} went out, {answered} answered; {budget:?}");
-            assert!(budget.spent + budget.held <= budget.amount, "{told}");
+            let case = format!("{tenant}: {admitted} went out, {answered} answered; {budget:?}");
+            assert!(budget.spent + budget.held <= budget.amount, "{case}");
             if budget.unit == "requests" {
-                assert!(budget.spent >= answered as u64, "{told}");
-                assert!(budget.spent + budget.held >= admitted as u64, "{told}");
+                assert!(budget.spent >= answered as u64, "{case}");
+                assert!(budget.spent + budget.held >= admitted as u64, "{case}");
                 reserved += budget.held;
             } else {
                 let spent = budget.spent + budget.held;
-                assert!(spent >= admitted as u64 * COST_NANOUSD, "{told}");
+                assert!(spent >= admitted as u64 * COST_NANOUSD, "{case}");
             }
         }
     }
     assert!(lost > 0, "nothing was under way in the killed one");
     assert!(reserved > 0, "what it had under way stays held");
+    assert!(told > 0, "whoever waits for that is told so");
     block_in_place(|| drop(stage));
     Ok(())
 }
