@@ -2,6 +2,7 @@
 
 mod extent;
 mod host;
+mod listing;
 mod location;
 mod reports;
 
@@ -15,11 +16,12 @@ use self::host::Host;
 use crate::StoreError;
 use crate::entry::CallId;
 use crate::export::{Export, Format};
+use crate::grain::Grain;
 use crate::health::Health;
 use crate::page::{self, Cursor, Direction, PAGE_MAX, Page};
 use crate::period::Period;
 use crate::prune::{self, HORIZON_NAMES, Pruned, Retention, SESSIONS_HORIZON, STEP_ROWS};
-use crate::query::{self, Answer, Filter, Horizons, Level, Part, Query, QueryError};
+use crate::query::{self, Answer, Filter, Horizons, Level, Part, Query, QueryError, Segment};
 use crate::rollup::ScopeKind;
 use crate::spend::{Scope, Spender, SpenderKind, Spent};
 use crate::store::{Access, Store};
@@ -122,33 +124,57 @@ impl Ledger {
     /// See [`QueryError`].
     pub async fn query(&self, query: &Query) -> Result<Answer, QueryError> {
         query.check()?;
+        Ok(self.sums(query).await?)
+    }
+
+    /// The answer to a query that makes sense.
+    async fn sums(&self, query: &Query) -> Result<Answer, StoreError> {
         let coarsest = Level::coarsest_for(query);
         let horizons = self.horizons().await?;
         let reach = horizons.reach(query.filter.from_ms, query.filter.until_ms, coarsest);
         let mut segments = query::segments(reach.0, reach.1, coarsest);
         if segments.is_empty() {
             // Nothing lies between two equal times; the row of a total is there all the same.
-            segments.push(query::Segment {
+            segments.push(Segment {
                 level: Level::Rollup(Period::Day),
                 from_ms: 0,
                 until_ms: 0,
             });
         }
-        let parts = match query::local_days(query) {
-            Some(ahead) => match self.days_kept().await? {
-                Some(kept) => query::by_days(segments, ahead, kept),
-                None => segments.into_iter().map(Part::from).collect(),
-            },
-            None => segments.into_iter().map(Part::from).collect(),
-        };
+        let parts = self.parts(query, segments).await?;
         let rows = self.store().rows(query::statement(query, &parts)).await?;
         Ok(query::answer(query, reach, rows))
     }
 
+    /// In which way each segment is read. Coarse sums are few whatever the way.
+    async fn parts(&self, query: &Query, segments: Vec<Segment>) -> Result<Vec<Part>, StoreError> {
+        let whole = |segments: Vec<Segment>| segments.into_iter().map(Part::from).collect();
+        let grain = Grain::of(query);
+        if !grain.is_fine() || Level::coarsest_for(query) == Level::Records {
+            return Ok(whole(segments));
+        }
+        let Some(kept) = self.days_kept().await? else {
+            return Ok(whole(segments));
+        };
+        let mut parts: Vec<Part> = match query::local_days(query) {
+            Some(ahead) => query::by_days(segments, ahead, kept),
+            None => whole(segments),
+        };
+        if query.filter.needed().next().is_some() {
+            let rows = self.store().rows(query::count_series(query, grain)).await?;
+            let count = |index: usize| rows.first()?.get(index)?.integer();
+            let (matching, all) = (count(0).unwrap_or(0), count(1).unwrap_or(0));
+            for part in &mut parts {
+                part.seek_if_few(matching, all, kept);
+            }
+        }
+        Ok(parts)
+    }
+
     /// The first and the last day that there are sums of.
     async fn days_kept(&self) -> Result<Option<(i64, i64)>, StoreError> {
-        let sql = "SELECT (SELECT min(bucket_ms) FROM paceline_rollup WHERE period = 2), \
-                   (SELECT max(bucket_ms) FROM paceline_rollup WHERE period = 2)";
+        let sql = "SELECT (SELECT min(bucket_ms) FROM paceline_sum WHERE grain = 0 AND period = 2), \
+                   (SELECT max(bucket_ms) FROM paceline_sum WHERE grain = 0 AND period = 2)";
         let rows = self.store().rows(Statement::new(sql)).await?;
         let ends = rows.first().and_then(|row| {
             let end = |index: usize| row.get(index).and_then(Value::integer);
@@ -215,8 +241,8 @@ impl Ledger {
     ) -> Result<Page, StoreError> {
         let limit = limit.clamp(1, PAGE_MAX);
         // One more than wanted shows whether there are more.
-        let statement = page::statement(filter, Direction::LatestFirst, after, limit + 1);
-        let mut entries = entries_of(&self.store().rows(statement).await?);
+        let listed = self.list(filter, Direction::LatestFirst, after, limit + 1);
+        let mut entries = listed.await?;
         let next = entries.get(limit - 1).filter(|_| entries.len() > limit);
         let next = next.map(crate::Entry::cursor);
         entries.truncate(limit);
@@ -244,8 +270,8 @@ impl Ledger {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<crate::Entry>, StoreError> {
-        let statement = page::statement(filter, Direction::OldestFirst, after, limit);
-        Ok(entries_of(&self.store().rows(statement).await?))
+        self.list(filter, Direction::OldestFirst, after, limit)
+            .await
     }
 
     /// Removes what is older than it is to be kept, in steps of some milliseconds between which
@@ -267,7 +293,10 @@ impl Ledger {
         };
         let periods = Period::ALL.into_iter().zip([minutes, hours, days]);
         for (period, before) in periods {
-            pruned.sums += self.remove(|| prune::sums_step(period, before)).await?;
+            for grain in Grain::ALL {
+                let step = || prune::sums_step(grain, period, before);
+                pruned.sums += self.remove(step).await?;
+            }
             for scope in [
                 ScopeKind::Tenant,
                 ScopeKind::Key,

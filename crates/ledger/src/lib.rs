@@ -33,6 +33,7 @@
 
 mod entry;
 mod export;
+mod grain;
 mod health;
 mod ledger;
 mod measures;

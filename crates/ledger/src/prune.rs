@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::grain::Grain;
 use crate::period::Period;
 use crate::rollup::ScopeKind;
 use crate::value::Statement;
@@ -113,13 +114,15 @@ pub(crate) fn records_step(before_ms: i64) -> Vec<Statement> {
         .collect()
 }
 
-/// One step of removing sums of a period.
-pub(crate) fn sums_step(period: Period, before_ms: i64) -> Vec<Statement> {
+/// One step of removing sums of a grain and period.
+pub(crate) fn sums_step(grain: Grain, period: Period, before_ms: i64) -> Vec<Statement> {
     let mut sql = Statement::new(
-        "DELETE FROM paceline_rollup WHERE (period, bucket_ms, series) IN (\
-         SELECT period, bucket_ms, series FROM paceline_rollup WHERE period = ",
+        "DELETE FROM paceline_sum WHERE (grain, period, bucket_ms, series) IN (\
+         SELECT grain, period, bucket_ms, series FROM paceline_sum WHERE grain = ",
     );
-    sql.bind(period.code())
+    sql.bind(grain.code())
+        .push(" AND period = ")
+        .bind(period.code())
         .push(" AND bucket_ms < ")
         .bind(before_ms);
     sql.push(" LIMIT ").bind(STEP_ROWS).push(")");

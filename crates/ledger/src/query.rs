@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use parts::{Part, by_days, local_days};
 pub(crate) use plan::{Horizons, Level, Segment, segments};
 pub(crate) use rows::answer;
-pub(crate) use sql::{Raw, statement, where_raw};
+pub(crate) use sql::{Raw, count_series, statement, where_raw};
 
 use crate::entry::Outcome;
 use crate::period::Period;
@@ -158,6 +158,24 @@ pub struct Answer {
     pub truncated: bool,
 }
 
+impl Filter {
+    /// What has to be told apart to apply it.
+    pub(crate) fn needed(&self) -> impl Iterator<Item = Dimension> {
+        let given = [
+            (self.tenant.is_some(), Dimension::Tenant),
+            (self.session.is_some(), Dimension::Session),
+            (self.key_id.is_some(), Dimension::Key),
+            (self.model.is_some(), Dimension::Model),
+            (self.provider.is_some(), Dimension::Provider),
+            (self.route.is_some(), Dimension::Route),
+            (self.tag.is_some(), Dimension::Tag),
+            (self.outcome.is_some(), Dimension::Outcome),
+        ];
+        let given = given.into_iter().filter(|(is_given, _)| *is_given);
+        given.map(|(_, dimension)| dimension)
+    }
+}
+
 impl Query {
     /// Everything that the filter lets through, as one row.
     pub fn total(filter: Filter) -> Self {
@@ -216,6 +234,11 @@ impl Query {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What has to be told apart to answer it.
+    pub(crate) fn needed(&self) -> impl Iterator<Item = Dimension> {
+        self.group_by.iter().copied().chain(self.filter.needed())
     }
 
     /// How many rows are to be had.

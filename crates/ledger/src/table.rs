@@ -86,8 +86,21 @@ impl Table {
         }
         if separator != ", " {
             sql.push_str("NOTHING");
+        } else if !self.columns.iter().any(|c| c.merge == Merge::Sum) {
+            self.push_only_if_larger(&mut sql);
         }
         sql
+    }
+}
+
+impl Table {
+    /// A row in which nothing would change is not written again.
+    fn push_only_if_larger(&self, sql: &mut String) {
+        let larger = self.columns.iter().filter(|c| c.merge == Merge::Max);
+        let larger =
+            larger.map(|c| format!("{}.{name} < excluded.{name}", self.name, name = c.name));
+        let larger: Vec<String> = larger.collect();
+        let _ = write!(sql, " WHERE {}", larger.join(" OR "));
     }
 }
 
@@ -118,6 +131,15 @@ mod tests {
             sums.write_one(),
             "INSERT INTO t (k, n, m) VALUES ($1, $2, $3) ON CONFLICT (k) DO UPDATE SET \
              n = t.n + excluded.n, m = max(t.m, excluded.m)"
+        );
+        let latest = Table {
+            name: "t",
+            columns: vec![key.clone(), Column::new("m", Kind::Integer, Merge::Max)],
+        };
+        assert_eq!(
+            latest.write_one(),
+            "INSERT INTO t (k, m) VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET \
+             m = max(t.m, excluded.m) WHERE t.m < excluded.m"
         );
         let plain = Table {
             name: "t",

@@ -25,6 +25,30 @@ pub(crate) struct Part {
     pub(crate) shift_ms: i64,
     /// The buckets to read, where it is not all of the segment.
     pub(crate) only: Option<Vec<i64>>,
+    /// The sums of each series are looked up bucket by bucket, instead of reading those of all.
+    pub(crate) is_sought: bool,
+}
+
+/// The most sums that are looked up one by one: a fraction of a second.
+const SOUGHT_MAX: i64 = 200_000;
+
+/// Looking one up takes as long as reading this many.
+const READ_PER_SOUGHT: i64 = 8;
+
+impl Part {
+    /// Has its sums looked up where few of all series are wanted. `kept` are the first and the last day
+    /// that there are sums of.
+    pub(crate) fn seek_if_few(&mut self, matching: i64, all: i64, kept: (i64, i64)) {
+        let Level::Rollup(period) = self.segment.level else {
+            return;
+        };
+        let from_ms = self.segment.from_ms.max(kept.0);
+        let until_ms = self.segment.until_ms.min(kept.1 + DAY);
+        let buckets = (until_ms - from_ms).max(0) / period.length_ms();
+        self.is_sought = self.only.is_none()
+            && matching.saturating_mul(READ_PER_SOUGHT) <= all
+            && matching.saturating_mul(buckets) <= SOUGHT_MAX;
+    }
 }
 
 impl From<Segment> for Part {
@@ -34,6 +58,7 @@ impl From<Segment> for Part {
             is_negative: false,
             shift_ms: 0,
             only: None,
+            is_sought: false,
         }
     }
 }
@@ -114,6 +139,7 @@ fn put_right(start: i64, end: i64, ahead: i64) -> [Part; 3] {
             is_negative,
             shift_ms,
             only: Some(all.collect()),
+            is_sought: false,
         }
     };
     let days = Part {

@@ -1,5 +1,6 @@
 //! Queries as SQL: one statement, whose parts read the levels that the plan names.
 
+use crate::grain::Grain;
 use crate::measures::{self, Measure};
 use crate::period::Period;
 use crate::query::parts::Part;
@@ -136,8 +137,7 @@ fn push_part(sql: &mut Statement, query: &Query, part: &Part, wanted: &[&Measure
             where_raw(sql, raw, &query.filter, segment.from_ms, segment.until_ms);
         }
         Level::Rollup(period) => {
-            sql.push(" FROM paceline_rollup r CROSS JOIN paceline_series s WHERE ");
-            where_rollup(sql, query, period, part);
+            push_sums(sql, query, period, part);
         }
     }
 }
@@ -186,33 +186,68 @@ fn series_column(dimension: Dimension) -> &'static str {
     }
 }
 
-fn where_rollup(sql: &mut Statement, query: &Query, period: Period, part: &Part) {
-    sql.push("r.period = ").bind(period.code());
+/// Where sums come from: those of a grain and period, with the names of their series. Where few series
+/// are sought, the sums of all calls tell which buckets there are, and those of each series are looked up.
+fn push_sums(sql: &mut Statement, query: &Query, period: Period, part: &Part) {
+    let grain = Grain::of(query);
+    let time = if part.is_sought {
+        sql.push(
+            " FROM paceline_series s CROSS JOIN paceline_sum b CROSS JOIN paceline_sum r WHERE ",
+        );
+        sql.push("b.grain = ").bind(Grain::All.code());
+        sql.push(" AND b.period = ").bind(period.code());
+        sql.push(" AND r.bucket_ms = b.bucket_ms AND s.grain = ")
+            .bind(grain.code());
+        "b.bucket_ms"
+    } else {
+        sql.push(" FROM paceline_sum r CROSS JOIN paceline_series s WHERE 1 = 1");
+        "r.bucket_ms"
+    };
+    sql.push(" AND r.grain = ").bind(grain.code());
+    sql.push(" AND r.period = ").bind(period.code());
     match &part.only {
         None => {
-            sql.push(" AND r.bucket_ms >= ").bind(part.segment.from_ms);
-            sql.push(" AND r.bucket_ms < ").bind(part.segment.until_ms);
+            sql.push(&format!(" AND {time} >= "))
+                .bind(part.segment.from_ms);
+            sql.push(&format!(" AND {time} < "))
+                .bind(part.segment.until_ms);
         }
         Some(buckets) => {
             for (index, bucket) in buckets.iter().enumerate() {
-                let before = if index == 0 {
-                    " AND r.bucket_ms IN ("
-                } else {
-                    ", "
-                };
+                let before = if index == 0 { "" } else { ", " };
+                if index == 0 {
+                    sql.push(&format!(" AND {time} IN ("));
+                }
                 sql.push(before).bind(*bucket);
             }
             sql.push(")");
         }
     }
-    sql.push(" AND s.series = r.series AND s.tag ");
-    match (&query.filter.tag, query.group_by.contains(&Dimension::Tag)) {
-        (Some(tag), _) => sql.push("= ").bind(tag.as_str()),
-        (None, true) => sql.push("<> ''"),
-        (None, false) => sql.push("= ''"),
-    };
-    let filter = &query.filter;
+    sql.push(" AND s.series = r.series");
+    where_series(sql, &query.filter);
+}
+
+/// The statement that tells how many series of a grain a query is about, and how many there are, of those
+/// that occurred on its first day or later.
+pub(crate) fn count_series(query: &Query, grain: Grain) -> Statement {
+    let mut sql = Statement::new("SELECT (SELECT count(*) FROM paceline_series s WHERE s.grain = ");
+    let first_day = Period::Day.start_of(query.filter.from_ms.unwrap_or(0).max(0));
+    sql.bind(grain.code())
+        .push(" AND s.latest_ms >= ")
+        .bind(first_day);
+    where_series(&mut sql, &query.filter);
+    sql.push("), (SELECT count(*) FROM paceline_series s WHERE s.grain = ");
+    sql.bind(grain.code())
+        .push(" AND s.latest_ms >= ")
+        .bind(first_day);
+    sql.push(")");
+    sql
+}
+
+/// Which series: those of a filter.
+fn where_series(sql: &mut Statement, filter: &Filter) {
     for (column, value) in [
+        ("s.tag", &filter.tag),
         ("s.tenant", &filter.tenant),
         ("s.key_id", &filter.key_id),
         ("s.model", &filter.model),

@@ -23,13 +23,13 @@ pub(crate) use settings::PostgresSettings;
 
 use self::rows::{Array, arrays, row_of, type_of};
 use super::statements::TABLES;
-use super::{Access, Later, Store, StoreError};
+use super::{Access, Later, SCHEMA_VERSION, Store, StoreError};
 use crate::entry::{CallId, Entry};
 use crate::rollup::Additions;
 use crate::table::Table;
 use crate::value::{Row, Statement, Value};
 
-/// The longest that the server may take to accept a connection, TLS and migrations included.
+/// The longest that the server may take to accept a connection, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The longest that a transaction may take; whoever commits records is less patient.
@@ -68,11 +68,32 @@ impl Postgres {
 
     async fn connect(&self) -> Result<Client, StoreError> {
         let connecting = async {
-            let mut client = tls::connect(&self.settings, &self.runtime).await?;
-            schema::prepare(&mut client, &self.settings, self.access).await?;
-            Ok(client)
+            let client = tls::connect(&self.settings, &self.runtime).await?;
+            let found = schema::prepare(&client).await;
+            let found = found.map_err(|error| self.settings.problem(&error))?;
+            Ok((client, found))
         };
-        self.within(CONNECT, "connecting", connecting).await
+        let (client, found) = self.within(CONNECT, "connecting", connecting).await?;
+        if found < SCHEMA_VERSION && self.access == Access::Full {
+            return self.migrate(client).await;
+        }
+        schema::check(&self.settings, found)?;
+        Ok(client)
+    }
+
+    /// Brings the tables to this version, however long that takes: it goes on if nobody waits any more.
+    async fn migrate(&self, mut client: Client) -> Result<Client, StoreError> {
+        let migrating = self.runtime.spawn(async move {
+            let found = schema::migrate(&mut client).await;
+            found.map(|found| (client, found))
+        });
+        let migrated = migrating.await.map_err(|error| StoreError::Away {
+            store: self.settings.name().to_owned(),
+            reason: error.to_string(),
+        })?;
+        let (client, found) = migrated.map_err(|error| self.settings.problem(&error))?;
+        schema::check(&self.settings, found)?;
+        Ok(client)
     }
 
     async fn within<T>(

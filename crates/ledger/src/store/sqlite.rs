@@ -36,8 +36,10 @@ const BUSY: Duration = Duration::from_secs(5);
 const READERS: usize = 4;
 
 /// Brings a file from the version before to the version of its place, counted from 1.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] =
-    [include_str!("../../migrations/sqlite/0001_records.sql")];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
+    include_str!("../../migrations/sqlite/0001_records.sql"),
+    include_str!("../../migrations/sqlite/0002_grains.sql"),
+];
 
 /// A ledger in a file.
 #[derive(Debug)]

@@ -31,12 +31,22 @@ pub(crate) async fn fill(ledger: &Ledger, entries: &[Entry]) {
 
 /// The same records and questions as the model: the same answers.
 pub(crate) async fn answers_are_those_of_the_model(ledger: &Ledger, runner: &mut TestRunner) {
-    let mut draw = Draw(runner);
-    let entries = draw.one(&generate::entries());
+    let entries = some_entries(runner);
     fill(ledger, &entries).await;
     // Once more: nothing may change.
     fill(ledger, &entries).await;
-    let model = Model::new(&entries);
+    answers_agree(ledger, &entries, runner).await;
+}
+
+/// Records with names and times that meet often.
+pub(crate) fn some_entries(runner: &mut TestRunner) -> Vec<Entry> {
+    Draw(runner).one(&generate::entries())
+}
+
+/// A ledger of these records and the model answer the same.
+pub(crate) async fn answers_agree(ledger: &Ledger, entries: &[Entry], runner: &mut TestRunner) {
+    let mut draw = Draw(runner);
+    let model = Model::new(entries);
     for _ in 0..30 {
         let query = draw.one(&generate::query());
         let answer = ledger.query(&query).await.unwrap();

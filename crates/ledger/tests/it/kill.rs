@@ -167,11 +167,11 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged_and_tells_what_it_could
         .argument("2000");
     let process = Process::start(program, &folder.path().join("log")).unwrap();
     until(&process, "spilling", |health| health.spilled > 0);
-    let full = until(&process, "losing", |health| health.lost > 0);
-    assert!(
-        full.last_error.is_some() && full.since_ms.is_some(),
-        "{full:?}"
-    );
+    // What the journal holds may move to the file once more, and make room for a moment.
+    let full = until(&process, "losing", |health| {
+        health.lost > 0 && health.last_error.is_some()
+    });
+    assert!(full.since_ms.is_some(), "{full:?}");
     let raised = Command::new("prlimit")
         .args([
             "--fsize=unlimited:unlimited",

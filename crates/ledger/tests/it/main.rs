@@ -11,6 +11,7 @@ mod faults;
 mod files;
 mod generate;
 mod kill;
+mod migration;
 mod model;
 mod postgres;
 mod sqlite;

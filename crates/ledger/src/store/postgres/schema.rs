@@ -4,36 +4,36 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::PostgresSettings;
-use crate::store::{Access, SCHEMA_VERSION, StoreError};
+use crate::store::{SCHEMA_VERSION, StoreError};
 
 /// Brings the tables from the version before to the version of its place, counted from 1.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!(
-    "../../../migrations/postgres/0001_records.sql"
-)];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
+    include_str!("../../../migrations/postgres/0001_records.sql"),
+    include_str!("../../../migrations/postgres/0002_grains.sql"),
+];
 
 /// The lock that whoever changes tables holds: `pclg` as a number.
 const LOCK: i64 = 0x7063_6c67;
 
-/// Settings of every connection. The role's own are left where they promise more.
+/// Settings of every connection. The role's own are left where they promise more. Compiling a question of
+/// ninety sums takes longer than answering it; grouping needs some room.
 const SESSION: &str = "\
 SET application_name = 'paceline-ledger';
 SET statement_timeout = '30s';
 SET idle_in_transaction_session_timeout = '30s';
+SET jit = off;
+SET work_mem = '32MB';
 SELECT set_config('synchronous_commit', 'on', false)
 WHERE current_setting('synchronous_commit') = 'off';";
 
-/// Makes a fresh connection ready, and with full access the tables if they are not there.
-pub(super) async fn prepare(
-    client: &mut Client,
-    settings: &PostgresSettings,
-    access: Access,
-) -> Result<(), StoreError> {
-    let failed = |error: tokio_postgres::Error| settings.problem(&error);
-    client.batch_execute(SESSION).await.map_err(failed)?;
-    let mut found = version(client).await.map_err(failed)?;
-    if found < SCHEMA_VERSION && access == Access::Full {
-        found = migrate(client).await.map_err(failed)?;
-    }
+/// Makes a fresh connection ready and tells the version of the tables; 0: there are none.
+pub(super) async fn prepare(client: &Client) -> Result<i64, tokio_postgres::Error> {
+    client.batch_execute(SESSION).await?;
+    version(client).await
+}
+
+/// Whether tables of this version can be used.
+pub(super) fn check(settings: &PostgresSettings, found: i64) -> Result<(), StoreError> {
     let (store, known) = (settings.name().to_owned(), SCHEMA_VERSION);
     match found {
         0 => Err(StoreError::Missing { store }),
@@ -67,11 +67,15 @@ async fn version(
 }
 
 /// Changes the tables in one transaction, under the lock; others that wait for it find it done.
-async fn migrate(client: &mut Client) -> Result<i64, tokio_postgres::Error> {
+pub(super) async fn migrate(client: &mut Client) -> Result<i64, tokio_postgres::Error> {
     let transaction = client.transaction().await?;
     let lock = "SELECT pg_advisory_xact_lock($1)";
     transaction
         .query_typed(lock, &[(&LOCK, Type::INT8)])
+        .await?;
+    // Rewriting the sums of many months may take longer than any question.
+    transaction
+        .batch_execute("SET LOCAL statement_timeout = 0")
         .await?;
     let found = version(&transaction).await?;
     for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
