@@ -77,6 +77,7 @@ pub use origin::Origin;
 pub use pattern::Pattern;
 pub use prices::{Prices, UnknownPrice};
 pub use problem::{Notice, Problem, Problems};
+pub use quantity::{parse_duration, parse_size};
 pub use queue::{Queue, Tier, TierRule, Tiers};
 pub use reference::reference;
 pub use retry::Retry;

@@ -47,13 +47,13 @@ pub(crate) struct ByteSize(pub(crate) u64);
 pub(crate) struct Amount(pub(crate) u64);
 
 /// Reads `"30s"`, `"1.5h"`; `None` for everything else, and for more than 584 years.
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let nanos = parse_scaled(text, &TIME_UNITS)?;
     u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
 /// Reads `"64MiB"`, `"1.5GB"`; `None` for everything else.
-pub(crate) fn parse_size(text: &str) -> Option<u64> {
+pub fn parse_size(text: &str) -> Option<u64> {
     u64::try_from(parse_scaled(text, &SIZE_UNITS)?).ok()
 }
 

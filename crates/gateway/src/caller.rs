@@ -18,6 +18,12 @@ use crate::respond::Problem;
 /// Longest value of a header of ours, in bytes.
 const VALUE_BYTES_MAX: usize = 256;
 
+/// How long a request may wait for its turns.
+const MAX_WAIT: &str = "x-paceline-max-wait";
+
+/// How long the provider may take to begin an answer.
+const ATTEMPT_TIMEOUT: &str = "x-paceline-attempt-timeout";
+
 /// Names of the request headers that are read here and never forwarded.
 pub(crate) const PREFIX: &str = "x-paceline-";
 
@@ -32,6 +38,8 @@ pub(crate) struct Caller {
     pub(crate) session: Option<Arc<str>>,
     /// The longest that the request may wait for its turn.
     pub(crate) max_wait: Duration,
+    /// The longest that the provider may take to begin its answer, where the caller says so.
+    pub(crate) attempt_timeout: Option<Duration>,
     /// Whether a stream is to tell its place in the queue while it waits.
     pub(crate) announce: bool,
     pub(crate) tags: Option<Arc<str>>,
@@ -115,10 +123,13 @@ impl Caller {
             Some(name) => parse_tier(name)?,
             None => key_tier(key.as_ref()).unwrap_or_else(|| settings.tier_of(&tenant)),
         };
-        let max_wait = match text(headers, "x-paceline-max-wait")? {
-            Some(wait) => parse_wait(wait)?.min(settings.queue.max_wait),
+        let max_wait = match text(headers, MAX_WAIT)? {
+            Some(wait) => parse_duration(MAX_WAIT, wait)?.min(settings.queue.max_wait),
             None => settings.queue.max_wait,
         };
+        let attempt_timeout = text(headers, ATTEMPT_TIMEOUT)?
+            .map(|time| parse_duration(ATTEMPT_TIMEOUT, time))
+            .transpose()?;
         Ok(Self {
             tenant_id: TenantId(hasher.name(&tenant)),
             weight: settings
@@ -130,6 +141,7 @@ impl Caller {
             tier,
             session: text(headers, "x-paceline-session")?.map(Arc::from),
             max_wait,
+            attempt_timeout,
             announce: parse_announce(text(headers, "x-paceline-announce")?)?,
             tags: text(headers, "x-paceline-tags")?.map(Arc::from),
             credential,
@@ -202,7 +214,7 @@ fn parse_announce(value: Option<&str>) -> Result<bool, Problem> {
 }
 
 /// `30`, `30s`, `1.5s`, `250ms`, `10m`: plain numbers are seconds.
-fn parse_wait(text: &str) -> Result<Duration, Problem> {
+fn parse_duration(name: &'static str, text: &str) -> Result<Duration, Problem> {
     let split = text
         .find(|c: char| c.is_ascii_alphabetic())
         .unwrap_or(text.len());
@@ -220,7 +232,7 @@ fn parse_wait(text: &str) -> Result<Duration, Problem> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| {
             Problem::invalid_header(
-                "x-paceline-max-wait",
+                name,
                 "a duration such as 30s, 250ms, 10m, or a number of seconds",
             )
         })
@@ -240,11 +252,11 @@ mod tests {
             ("10m", 600_000),
             ("1h", 3_600_000),
         ] {
-            let wait = parse_wait(text).map(|wait| wait.as_millis());
+            let wait = parse_duration(MAX_WAIT, text).map(|wait| wait.as_millis());
             assert_eq!(wait.ok(), Some(milliseconds), "{text}");
         }
         for text in ["", "s", "-1", "1d", "NaN", "inf", "1e400", "soon", "1 2"] {
-            assert!(parse_wait(text).is_err(), "{text}");
+            assert!(parse_duration(MAX_WAIT, text).is_err(), "{text}");
         }
     }
 }

@@ -172,6 +172,32 @@ impl Gateway {
         admin_token: Secret,
         connect: Option<Connect>,
     ) -> Result<Self, StartError> {
+        let keys = CallerKeys::open(&settings).map_err(StartError::Keys)?;
+        Self::start_keyed(settings, metrics, admin_token, connect, keys)
+    }
+
+    /// As [`start_with`](Self::start_with), for a process that is the only caller itself: caller keys are not asked for, as nobody else
+    /// has a key for the provider to send.
+    ///
+    /// # Errors
+    /// As [`start_with`](Self::start_with).
+    pub fn start_for_own_use(
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        admin_token: Secret,
+        connect: Option<Connect>,
+    ) -> Result<Self, StartError> {
+        let keys = CallerKeys::not_asked_for();
+        Self::start_keyed(settings, metrics, admin_token, connect, keys)
+    }
+
+    fn start_keyed(
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        admin_token: Secret,
+        connect: Option<Connect>,
+        keys: CallerKeys,
+    ) -> Result<Self, StartError> {
         usable(&settings).map_err(|error| StartError::Upstream(error.to_string()))?;
         trace::usable(settings.telemetry.as_ref()).map_err(StartError::Telemetry)?;
         let threads = settings.server.threads.unwrap_or_else(cpu_count).max(1);
@@ -189,7 +215,7 @@ impl Gateway {
         let store = limits.map(|limits| open_store(&settings, limits, control.handle()));
         let store = store.transpose()?;
         let handle = control.handle().clone();
-        let opened = open_books(&settings, &metrics, budgets, &handle)?;
+        let opened = open_books((&settings, &metrics), keys, budgets, &handle)?;
         let shared = Arc::new(Shared::new(settings, metrics, store, opened, handle));
         let admin = admin_enabled.then(|| AdminPlane::new(Arc::clone(&shared), admin_token));
         let mut gateway = Self {
@@ -257,6 +283,12 @@ impl Gateway {
         let named =
             |pool: &Arc<crate::pace::Pool>| (pool.watch().name().to_string(), pool.snapshot());
         pools.iter().map(named).collect()
+    }
+
+    /// Whether another gateway works with the same state folder: what both send draws on one quota, and
+    /// neither counts what the other does unless they share a store.
+    pub fn has_neighbour(&self) -> bool {
+        self.shared.memory.is_theirs()
     }
 
     /// The usage records, if any are kept.
@@ -388,13 +420,12 @@ async fn prune_ledger(shared: Weak<Shared>) {
 
 /// Opens what keeps usage records, from wherever a gateway is started.
 fn open_books(
-    settings: &Settings,
-    metrics: &Arc<Metrics>,
+    (settings, metrics): (&Settings, &Arc<Metrics>),
+    keys: CallerKeys,
     budgets: Option<Arc<dyn BudgetStore>>,
     control: &Handle,
 ) -> Result<Opened, StartError> {
     let recorder = open_recorder(settings, control)?;
-    let keys = CallerKeys::open(settings).map_err(StartError::Keys)?;
     let records = recorder.kept().cloned();
     let purse = Purse::open(budgets, records, (settings, metrics), control);
     let purse = purse.map_err(StartError::Upstream)?;

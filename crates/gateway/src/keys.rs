@@ -18,7 +18,8 @@ pub(crate) const REFRESH: Duration = Duration::from_secs(1);
 /// The caller keys of this gateway, if there are any.
 #[derive(Debug)]
 pub(crate) struct CallerKeys {
-    watched: Mutex<Watched>,
+    /// `None`: callers need no key, whatever the file says.
+    watched: Option<Mutex<Watched>>,
     ring: RwLock<Option<(Arc<KeyRing>, Secret)>>,
 }
 
@@ -105,14 +106,23 @@ impl CallerKeys {
         };
         tell_own_key(&mut watched, settings);
         Ok(Self {
-            watched: Mutex::new(watched),
+            watched: Some(Mutex::new(watched)),
             ring,
         })
     }
 
+    /// No caller needs a key.
+    pub(crate) fn not_asked_for() -> Self {
+        Self {
+            watched: None,
+            ring: RwLock::new(None),
+        }
+    }
+
     /// Looks whether the file has changed. One that cannot be used changes nothing.
     pub(crate) fn refresh(&self, settings: &Settings) {
-        let mut watched = self.watched.lock();
+        let Some(watched) = &self.watched else { return };
+        let mut watched = watched.lock();
         match watched.look() {
             None => {}
             Some(News::Changed(keys)) => {

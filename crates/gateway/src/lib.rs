@@ -39,6 +39,6 @@ mod upstream;
 pub use admin::{TokenError, admin_token, token_path};
 pub use gateway::{Connect, Gateway, ReloadError, StartError, Stores};
 pub use probe::{Unreachable, check_upstream};
-pub use record::{RecordError, ledger_location};
+pub use record::{RecordError, ledger_location, prices};
 pub use respond::ERROR_CODES;
 pub use server::ListenError;

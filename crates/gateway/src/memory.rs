@@ -92,6 +92,11 @@ impl Memory {
         recalled
     }
 
+    /// Whether another gateway keeps what it learns in the folder.
+    pub(crate) fn is_theirs(&self) -> bool {
+        matches!(self.written.lock().hold, Hold::Theirs)
+    }
+
     /// Hashes credentials in another way, to which others come too. Pools that are named by hashes of
     /// the former way are not found again.
     pub(crate) fn hash_with(&mut self, salt: Salt) {

@@ -188,6 +188,15 @@ impl Recorder {
     }
 }
 
+/// The prices of a gateway with these settings, and the provider whose prices hold.
+///
+/// # Errors
+/// When the file of prices cannot be used.
+pub fn prices(settings: &Settings) -> Result<(Arc<PriceBook>, Arc<str>), String> {
+    let prices = Prices::read(settings)?;
+    Ok((prices.book, prices.provider))
+}
+
 fn entry(exchange: &Exchange, ending: Ending, account: Account) -> Entry {
     let Account {
         now_ms,

@@ -49,7 +49,7 @@ pub use date::Date;
 pub use file::{
     Change, ChangeKind, FILE_BYTES_MAX, Merged, PriceFile, PriceProblem, PriceProblems,
 };
-pub use money::usd;
+pub use money::{parse_nanos, usd};
 pub use part::Part;
 pub use pattern::ModelPattern;
 pub use price::Price;

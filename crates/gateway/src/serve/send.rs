@@ -101,13 +101,14 @@ pub(super) async fn send(
     let observer = lease
         .as_ref()
         .map(|lease| (Arc::clone(lease.pool()), lease.id()));
+    let patience = exchange.caller.attempt_timeout;
     let on_sent = || {
         exchange.sent();
         if let Some(lease) = lease {
             lease.dispatched();
         }
     };
-    let (response, connection) = upstream.send(request, on_sent).await?;
+    let (response, connection) = upstream.send(request, patience, on_sent).await?;
     exchange.answered(response.status().as_u16());
     exchange.shared.note_upstream(true);
     let (head, body) = response.into_parts();

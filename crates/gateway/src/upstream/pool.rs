@@ -98,6 +98,7 @@ impl Upstream {
 
     /// Sends one request and waits for the head of the answer.
     ///
+    /// The answer has to begin within `patience`, where the caller has less than is set.
     /// `on_sent` is called when the provider may have seen the request. A kept connection that turns
     /// out to be closed is replaced by a new one as long as nothing was written to it.
     ///
@@ -106,8 +107,12 @@ impl Upstream {
     pub(crate) async fn send(
         self: &Arc<Self>,
         mut request: Request<UpstreamBody>,
+        patience: Option<Duration>,
         on_sent: impl FnOnce(),
     ) -> Result<(Response<Incoming>, Connection), SendError> {
+        let limit = patience.map_or(self.first_byte_timeout, |own| {
+            own.min(self.first_byte_timeout)
+        });
         let mut sender = match self.take_idle() {
             Some(sender) => sender,
             None => self.open().await?,
@@ -121,7 +126,7 @@ impl Upstream {
             if let Some(on_sent) = on_sent.take() {
                 on_sent();
             }
-            let answer = timeout(self.first_byte_timeout, sender.try_send_request(request)).await;
+            let answer = timeout(limit, sender.try_send_request(request)).await;
             match answer {
                 Ok(Ok(response)) => {
                     let upstream = Arc::clone(self);
@@ -138,7 +143,7 @@ impl Upstream {
                 Err(_) => {
                     return Err(SendError::Timeout {
                         phase: "waiting for the first byte of the answer",
-                        limit: self.first_byte_timeout,
+                        limit,
                     });
                 }
             }

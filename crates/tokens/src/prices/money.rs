@@ -11,7 +11,7 @@ pub(crate) const NANOS: u64 = 1_000_000_000;
 /// Reads a plain decimal number such as `0.25` as a count of billionths, exactly.
 ///
 /// `None` for signs, exponents, more than nine decimals, and whatever does not fit.
-pub(crate) fn parse_nanos(text: &str) -> Option<u64> {
+pub fn parse_nanos(text: &str) -> Option<u64> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(decimals) {
