@@ -8,6 +8,39 @@
 //! limits, no queues and no provider's quota, and does not know whose process the data plane is in. It
 //! writes on no terminal.
 
+mod answer_line;
+mod error;
+mod files;
+mod finished;
+mod generation;
+mod hash;
+mod history;
+mod input;
 mod item;
+mod job;
+mod journal;
+mod lock;
+mod manifest;
+mod open;
+mod rewrite;
+mod run;
+mod states;
+mod work;
 
+pub use error::{FileError, InputError, JournalError, OpenError, Problem, Problems, ReadError};
+pub use files::errors_path;
+pub use finished::{Answer, Failure, Finished, Tokens};
+pub use input::{InputSummary, plan_input};
 pub use item::{Item, LineId};
+pub use job::{Format, Job, JobOptions, Order, Source};
+pub use journal::Journal;
+pub use manifest::{
+    Manifest, ManifestCost, ManifestInput, ManifestLines, ManifestModel, ManifestRun,
+    ManifestTwice, RunEnd,
+};
+pub use open::{Found, MaybeSent, MaybeSentLine, Opened, Totals, open};
+pub use run::{
+    Ask, AskError, Change, Concurrency, Control, Event, Listener, Orders, Pricing, Progress,
+    Report, Run, RunError, RunSettings, Speed, Stop, StopAt, Sums, Target, TargetError, ask,
+};
+pub use work::{Items, LineState, Work};

@@ -47,13 +47,13 @@ impl GatewayArgs {
     /// The gateway that is meant.
     pub(crate) fn find(&self) -> Result<Gateway, Failure> {
         let settings = self.configured.load_as_client()?;
-        Gateway::find(self.address.as_deref(), &settings)
+        Gateway::find_at(self.address.as_deref(), &settings)
     }
 }
 
 impl Gateway {
     /// The gateway at `address`, or where the settings say.
-    fn find(address: Option<&str>, settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) fn find_at(address: Option<&str>, settings: &Settings) -> Result<Self, Failure> {
         let authority = match address {
             Some(address) => authority(address)?,
             None => admin_address(settings).to_string(),
@@ -64,6 +64,15 @@ impl Gateway {
             token,
             token_source,
         })
+    }
+
+    /// The gateway at an address, with its token.
+    pub(crate) fn at(address: SocketAddr, token: Secret) -> Self {
+        Self {
+            authority: address.to_string(),
+            token,
+            token_source: "this process".to_owned(),
+        }
     }
 
     /// Asks what `asked` asks, within some seconds over all.

@@ -4,8 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failure;
 use crate::{
-    check, completions, config, count, demo, keys, ledger, prices, provider, serve, simulate,
-    status, usage, validate,
+    batch, check, completions, config, count, demo, keys, ledger, prices, provider, serve,
+    simulate, status, usage, validate,
 };
 
 const EXAMPLES: &str = "\
@@ -37,6 +37,8 @@ enum Command {
     Demo(demo::DemoArgs),
     Status(status::StatusArgs),
     Usage(usage::UsageArgs),
+    #[command(subcommand)]
+    Batch(batch::BatchCommand),
     Check(check::CheckArgs),
     Validate(validate::ValidateArgs),
     #[command(subcommand)]
@@ -60,6 +62,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Usage(args) => usage::run(&args),
+        Command::Batch(command) => batch::run(&command),
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Config(command) => config::run(&command),

@@ -19,6 +19,10 @@ pub(crate) const UPSTREAM: u8 = 5;
 pub(crate) const GATEWAY: u8 = 6;
 /// The admin token is missing or wrong.
 pub(crate) const TOKEN: u8 = 7;
+/// Lines of a batch failed.
+pub(crate) const FAILED_LINES: u8 = 8;
+/// Lines of a batch are left.
+pub(crate) const LEFT: u8 = 9;
 /// Ended by Ctrl-C, as a shell reports SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 /// Ended by SIGTERM, as a shell reports it.

@@ -1,7 +1,7 @@
 //! `paceline ledger`: what the usage records hold, asked of the ledger itself.
 
 mod export;
-mod moment;
+pub(crate) mod moment;
 mod status;
 
 pub(crate) use moment::shown as shown_time;

@@ -178,7 +178,7 @@ fn is_named(file: &str, variable: &str) -> bool {
 }
 
 /// Prints every problem of a configuration, and fails.
-fn explain<T>(problems: &Problems) -> Result<T, Failure> {
+pub(crate) fn explain<T>(problems: &Problems) -> Result<T, Failure> {
     Terminal::stderr().line(&problems.to_string())?;
     let count = counted(problems.len() as u64, "problem");
     let message = format!("the configuration is invalid: {count}; nothing was started");

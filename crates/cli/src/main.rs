@@ -2,6 +2,7 @@
 
 mod admin;
 mod arguments;
+mod batch;
 mod check;
 mod client;
 mod completions;
@@ -12,6 +13,7 @@ mod exit;
 mod figures;
 mod keys;
 mod ledger;
+mod live;
 mod load;
 mod prices;
 mod provider;

@@ -3,7 +3,7 @@
 mod banner;
 mod open_files;
 mod reload;
-mod signals;
+pub(crate) mod signals;
 pub(crate) mod store;
 
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     stopped
 }
 
-fn start_logs(settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn start_logs(settings: &Settings) -> Result<(), Failure> {
     let format = match settings.log.format {
         LogFormat::Text => paceline_telemetry::LogFormat::Text,
         LogFormat::Json => paceline_telemetry::LogFormat::Json,
@@ -92,18 +92,21 @@ fn start(settings: &Settings) -> Result<Gateway, Failure> {
     };
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
     let connect = settings.store.as_ref().map(store::connect);
-    Gateway::start_with(settings.clone(), metrics, token, connect).map_err(|error| {
-        let code = match &error {
-            StartError::Listen(_) => exit::ADDRESS,
-            StartError::Upstream(_)
-            | StartError::Store(_)
-            | StartError::Keys(_)
-            | StartError::Record(_)
-            | StartError::Telemetry(_) => exit::CONFIGURATION,
-            StartError::Thread(_) => exit::FAILURE,
-        };
-        Failure::new(code, error.to_string())
-    })
+    Gateway::start_with(settings.clone(), metrics, token, connect).map_err(|error| failure(&error))
+}
+
+/// Why a gateway does not start, with the exit code for it.
+pub(crate) fn failure(error: &StartError) -> Failure {
+    let code = match error {
+        StartError::Listen(_) => exit::ADDRESS,
+        StartError::Upstream(_)
+        | StartError::Store(_)
+        | StartError::Keys(_)
+        | StartError::Record(_)
+        | StartError::Telemetry(_) => exit::CONFIGURATION,
+        StartError::Thread(_) => exit::FAILURE,
+    };
+    Failure::new(code, error.to_string())
 }
 
 /// Says where the gateway is: to people in a few lines, to machines as a log event.

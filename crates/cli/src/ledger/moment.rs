@@ -9,7 +9,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// A moment: a day or a time of UTC, or so long before now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(crate) enum Moment {
     /// In milliseconds since 1970.
     At(i64),
     /// Milliseconds before now.
@@ -19,7 +19,7 @@ pub(super) enum Moment {
 impl Moment {
     /// Reads `2026-11-22`, `2026-11-22T18:30`, `2026-11-22T18:30:05` (each with `Z` at the end or
     /// without), or `90m`, `24h`, `7d` before now.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let found = absolute(text).map(Self::At);
         found.or_else(|| ago(text).map(Self::Ago)).ok_or_else(|| {
             format!(
@@ -30,7 +30,7 @@ impl Moment {
     }
 
     /// Milliseconds since 1970.
-    pub(super) fn unix_ms(self, now_ms: i64) -> i64 {
+    pub(crate) fn unix_ms(self, now_ms: i64) -> i64 {
         match self {
             Self::At(at) => at,
             Self::Ago(ago) => now_ms.saturating_sub(ago).max(0),
@@ -39,7 +39,7 @@ impl Moment {
 }
 
 /// The present, in milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -8,7 +8,7 @@ use crate::exit;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(crate) enum Signal {
     /// Read the configuration again.
     HangUp,
     /// Come to an end; with the exit code for doing so at once.
@@ -17,7 +17,7 @@ pub(super) enum Signal {
 
 /// The signals that are waited for; from now on they do not end the process.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     hang_up: unix::Signal,
     interrupt: unix::Signal,
     terminate: unix::Signal,
@@ -25,7 +25,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Starts to catch them. Needs a runtime to be entered.
-    pub(super) fn install() -> io::Result<Self> {
+    pub(crate) fn install() -> io::Result<Self> {
         Ok(Self {
             hang_up: unix::signal(SignalKind::hangup())?,
             interrupt: unix::signal(SignalKind::interrupt())?,
@@ -34,7 +34,7 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.hang_up.recv() => Signal::HangUp,
             _ = self.interrupt.recv() => Signal::End(exit::INTERRUPTED),

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod batch;
 mod books;
 mod check;
 mod clients;

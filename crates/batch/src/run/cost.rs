@@ -1,0 +1,74 @@
+//! What an answer costs, by the prices that hold.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use paceline_provider::{Answered, EndpointKind, RequestFacts, Usage};
+use paceline_tokens::prices::{BilledUsage, CostBound, Date, Price, PriceBook, ServiceTier};
+
+/// Prices, and whose hold.
+#[derive(Clone, Debug)]
+pub struct Pricing {
+    /// The prices.
+    pub book: Arc<PriceBook>,
+    /// The provider whose prices hold, as they name it.
+    pub provider: Arc<str>,
+}
+
+impl Pricing {
+    /// The price of a model today.
+    pub fn of(&self, model: &str) -> Option<&Price> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let today = Date::of_unix_seconds(since.unwrap_or_default().as_secs());
+        self.book.price_at(&self.provider, model, today)
+    }
+
+    /// What an answer cost, in billionths of a dollar; `None` where that is not known.
+    pub(crate) fn cost(&self, asked: Option<&str>, answered: &Answered) -> Option<u64> {
+        let usage = answered.usage.as_ref()?;
+        let named = answered.model.as_deref().and_then(|model| self.of(model));
+        let price = named.or_else(|| self.of(asked?))?;
+        let tier = tier(answered.service_tier.as_deref());
+        price
+            .cost(&billed(usage, tier))
+            .ok()
+            .map(|cost| cost.nanousd)
+    }
+
+    /// The most that a request can cost, as far as it bounds its own answer.
+    pub(crate) fn most(&self, kind: EndpointKind, body: &[u8]) -> Option<u64> {
+        let facts = RequestFacts::parse(kind, body).ok()?;
+        let price = self.of(&facts.model)?;
+        let answers = u64::from(facts.n.max(facts.best_of).max(1));
+        let output = facts.max_output_tokens?.saturating_mul(answers);
+        // No text has more tokens than bytes.
+        let bound = CostBound::text(body.len() as u64, Some(output));
+        price.most_of(&bound).ok()
+    }
+}
+
+fn tier(name: Option<&str>) -> ServiceTier {
+    match name {
+        Some("flex") => ServiceTier::Flex,
+        Some("priority" | "fast") => ServiceTier::Priority,
+        Some("batch") => ServiceTier::Batch,
+        _ => ServiceTier::Standard,
+    }
+}
+
+fn billed(usage: &Usage, tier: ServiceTier) -> BilledUsage {
+    BilledUsage {
+        input_tokens: usage.input_tokens,
+        cached_tokens: usage.cached_input_tokens,
+        cache_write_tokens: usage.cache_write_tokens,
+        output_tokens: usage.output_tokens,
+        audio_input_tokens: usage.audio_input_tokens,
+        audio_output_tokens: usage.audio_output_tokens,
+        image_input_tokens: usage.image_input_tokens,
+        image_output_tokens: usage.image_output_tokens,
+        audio_ms: usage.audio_ms,
+        requests: 1,
+        tier,
+        ..BilledUsage::default()
+    }
+}
