@@ -2,6 +2,7 @@
 
 mod fault;
 mod grammar;
+mod groups;
 mod index;
 mod line;
 mod names;

@@ -43,4 +43,4 @@ pub use run::{
     Ask, AskError, Change, Concurrency, Control, Event, Listener, Orders, Pricing, Progress,
     Report, Run, RunError, RunSettings, Speed, Stop, StopAt, Sums, Target, TargetError, ask,
 };
-pub use work::{Items, LineState, Work};
+pub use work::{Group, Items, LineState, Work};

@@ -29,17 +29,63 @@ pub enum LineState {
 pub struct Work {
     items: Items,
     states: Arc<States>,
-    next: u32,
+    /// Of each group, the next line that is to be done.
+    heads: Vec<Option<LineId>>,
     left: u32,
 }
 
+/// Requests that share a quota, as far as the input tells: those of the same model. They are numbered from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Group(pub(crate) u8);
+
 impl Work {
     pub(crate) fn new(input: Arc<Input>, states: Arc<States>, left: u32) -> Self {
-        Self {
+        let count = input.index.groups.count();
+        let mut work = Self {
             items: Items { input },
             states,
-            next: 0,
+            heads: vec![None; count],
             left,
+        };
+        for group in work.groups() {
+            work.advance(group, 0);
+        }
+        work
+    }
+
+    /// The groups that there are.
+    pub fn groups(&self) -> impl Iterator<Item = Group> + use<> {
+        (0..self.heads.len()).filter_map(|number| u8::try_from(number).ok().map(Group))
+    }
+
+    /// The next request of a group that is to be done, in the order of the input; each once.
+    pub fn next_of(&mut self, group: Group) -> Option<LineId> {
+        let id = (*self.heads.get(usize::from(group.0))?)?;
+        self.advance(group, id.0 + 1);
+        self.left = self.left.saturating_sub(1);
+        Some(id)
+    }
+
+    /// The group of the next request of all.
+    #[must_use]
+    pub fn next_group(&self) -> Option<Group> {
+        let heads = self.groups().zip(&self.heads);
+        let heads = heads.filter_map(|(group, head)| Some(((*head)?, group)));
+        heads.min_by_key(|(id, _)| *id).map(|(_, group)| group)
+    }
+
+    fn advance(&mut self, group: Group, from: u32) {
+        let entries = &self.items.input.index.entries;
+        let rest = entries.get(from as usize..).unwrap_or_default();
+        let lines = rest.iter().zip((from..).map(LineId));
+        let own = lines.filter(|(entry, _)| entry.group() == group.0);
+        let to_do = |id: &LineId| {
+            let state = self.states.get(*id).map(crate::states::State::shown);
+            matches!(state, Some(LineState::ToDo | LineState::MaybeSent))
+        };
+        let next = own.map(|(_, id)| id).find(to_do);
+        if let Some(head) = self.heads.get_mut(usize::from(group.0)) {
+            *head = next;
         }
     }
 
@@ -93,16 +139,8 @@ impl Iterator for Work {
     type Item = LineId;
 
     fn next(&mut self) -> Option<LineId> {
-        while self.next < self.len() {
-            let id = LineId(self.next);
-            self.next += 1;
-            let state = self.states.get(id).map(crate::states::State::shown);
-            if matches!(state, Some(LineState::ToDo | LineState::MaybeSent)) {
-                self.left = self.left.saturating_sub(1);
-                return Some(id);
-            }
-        }
-        None
+        let group = self.next_group()?;
+        self.next_of(group)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{Format, Item, JobOptions, LineId};
 
 use super::fault::Fault;
 use super::grammar::{Grammar, format_of};
+use super::groups::Groups;
 use super::line::{Parsed, Rejected};
 use super::names::Names;
 use super::records::{Ends, Record, Records};
@@ -37,7 +38,7 @@ pub(crate) enum Named {
 /// One line: 48 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Entry {
-    /// Where it begins, and in the two highest bits where its name comes from.
+    /// Where it begins; above that its group, and in the two highest bits where its name comes from.
     place: u64,
     /// Bytes; of a line beyond 4 GiB, fewer.
     length: u32,
@@ -48,7 +49,11 @@ pub(crate) struct Entry {
     pub(crate) content: Hash,
 }
 
-const PLACE_BITS: u32 = 62;
+/// A file has up to 16 PiB.
+const PLACE_BITS: u32 = 54;
+
+/// Where the bits of the name's origin begin.
+const NAMED_BITS: u32 = 62;
 
 impl Entry {
     fn new(record: &Record<'_>, named: Named, name: Hash, content: Hash) -> Self {
@@ -76,7 +81,7 @@ impl Entry {
     }
 
     pub(crate) fn named(&self) -> Named {
-        match self.place >> PLACE_BITS {
+        match self.place >> NAMED_BITS {
             0 => Named::Itself,
             1 => Named::ByBody,
             _ => Named::Invalid,
@@ -84,7 +89,17 @@ impl Entry {
     }
 
     fn set_named(&mut self, named: Named) {
-        self.place = self.offset() | (named as u64) << PLACE_BITS;
+        let below = self.place & ((1 << NAMED_BITS) - 1);
+        self.place = below | (named as u64) << NAMED_BITS;
+    }
+
+    /// Which lines it shares a quota with, as far as that can be told: those of the same model.
+    pub(crate) fn group(&self) -> u8 {
+        (self.place >> PLACE_BITS) as u8
+    }
+
+    fn set_group(&mut self, group: u8) {
+        self.place = self.place & !(0xFF << PLACE_BITS) | u64::from(group) << PLACE_BITS;
     }
 
     fn set_invalid(&mut self) {
@@ -98,6 +113,7 @@ impl Entry {
 pub(crate) struct Index {
     pub(crate) entries: Vec<Entry>,
     names: Names,
+    pub(crate) groups: Groups,
     /// Of lines whose body is there several times: the how-manieth they are, from 2; by line.
     repeated: Vec<(u32, u32)>,
     /// Of lines that have another's name: where that one is; by line.
@@ -271,7 +287,8 @@ impl Scanner<'_, '_> {
             None => (Named::ByBody, made_name(content, 1).into()),
         };
         let id = LineId(self.index.entries.len() as u32);
-        let entry = Entry::new(record, named, Hash::of_name(&custom_id), content);
+        let mut entry = Entry::new(record, named, Hash::of_name(&custom_id), content);
+        entry.set_group(self.index.groups.of(&parsed.body));
         self.index.entries.push(entry);
         if let Some(each) = &mut self.each {
             each(Item {

@@ -15,7 +15,7 @@ use super::tally::Taken;
 use super::{RunError, RunSettings};
 use crate::finished::{Answer, Failure, Finished, Tokens};
 use crate::work::Items;
-use crate::{Item, Journal, JournalError, LineId, ReadError};
+use crate::{Group, Item, Journal, JournalError, LineId, ReadError};
 
 /// What all tries share.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(super) struct Context {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Try {
     pub(super) id: LineId,
+    pub(super) group: Group,
     /// Counted from 1.
     pub(super) attempt: u32,
     /// When the first try began.

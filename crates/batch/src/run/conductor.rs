@@ -13,9 +13,9 @@ use super::allowance::Short;
 use super::attempt::{Context, Done, Tried, Try};
 use super::control::{Event, Orders, Progress, Stop, milliseconds};
 use super::tally::{Sums, Tally};
-use super::window::Window;
+use super::window::Windows;
 use super::{Report, RunError};
-use crate::{Journal, Opened, RunEnd, Work};
+use crate::{Group, Journal, Opened, RunEnd, Work};
 
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -67,8 +67,8 @@ pub(super) struct Conductor {
     journal: Journal,
     orders: watch::Receiver<Orders>,
     progress: watch::Sender<Progress>,
-    tasks: JoinSet<Tried>,
-    window: Window,
+    tasks: JoinSet<(Group, Tried)>,
+    windows: Windows,
     pausing: BinaryHeap<Reverse<Pausing>>,
     /// Lines that have no room in the bounds of cost and tokens as long as others are under way.
     waiting: Vec<Try>,
@@ -103,9 +103,9 @@ impl Conductor {
             context,
             total: u64::from(found.total),
             invalid: u64::from(found.invalid),
+            windows: Windows::new(first.concurrency, opened.work.groups()),
             work: opened.work,
             journal: opened.journal,
-            window: Window::new(first.concurrency),
             orders,
             progress,
             tasks: JoinSet::new(),
@@ -139,7 +139,7 @@ impl Conductor {
         let may_go_on = self.may_launch();
         tokio::select! {
             Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => match ended {
-                Ok(tried) => self.take(tried),
+                Ok((group, tried)) => self.take(group, tried),
                 Err(error) if error.is_cancelled() => {}
                 Err(error) => self.fail(RunError::Broken(error.to_string())),
             },
@@ -153,9 +153,10 @@ impl Conductor {
         }
     }
 
-    fn take(&mut self, tried: Tried) {
+    fn take(&mut self, group: Group, tried: Tried) {
+        let full = self.windows.ended(group);
         match tried {
-            Tried::Done(done) => self.done(*done),
+            Tried::Done(done) => self.done(group, full, *done),
             Tried::Again {
                 next,
                 after,
@@ -163,7 +164,7 @@ impl Conductor {
                 reason,
             } => {
                 if crowded {
-                    self.window.crowded();
+                    self.windows.crowded(group);
                 }
                 self.tell(&Event::Again {
                     index: next.id.0,
@@ -184,10 +185,9 @@ impl Conductor {
         }
     }
 
-    fn done(&mut self, done: Done) {
-        let full = self.tasks.len() + 1 >= self.window.size();
+    fn done(&mut self, group: Group, full: bool, done: Done) {
         let taken = &done.taken;
-        self.window.answered(taken.waited, taken.took, full);
+        self.windows.answered(group, taken.waited, taken.took, full);
         self.tally.done(taken, Instant::now());
         if taken.limited_by.is_some() {
             self.binds.clone_from(&taken.limited_by);
@@ -215,7 +215,7 @@ impl Conductor {
     /// Takes what is asked for.
     fn obey(&mut self) {
         let orders = *self.orders.borrow_and_update();
-        self.window.retune(orders.concurrency);
+        self.windows.retune(orders.concurrency);
         self.context.allowance.bound(orders.stop_at);
         match orders.stop {
             None => {}
@@ -252,9 +252,12 @@ impl Conductor {
 
     /// Hands over as many lines as there is room for.
     fn launch(&mut self) {
-        while self.may_launch() && self.tasks.len() < self.window.size() {
+        while self.may_launch() && self.windows.have_room() {
             let Some(next) = self.next() else { break };
-            self.tasks.spawn(Arc::clone(&self.context).attempt(next));
+            self.windows.began(next.group);
+            let attempt = Arc::clone(&self.context).attempt(next);
+            let group = next.group;
+            self.tasks.spawn(async move { (group, attempt.await) });
         }
     }
 
@@ -279,9 +282,10 @@ impl Conductor {
         if self.pausing.len() >= RETRYING_MAX {
             return None;
         }
-        let id = self.work.next()?;
+        let (group, id) = self.windows.choose(&mut self.work)?;
         Some(Try {
             id,
+            group,
             attempt: 1,
             first: now,
             waited: Duration::ZERO,
@@ -376,7 +380,7 @@ impl Conductor {
             left,
             in_flight: self.tasks.len() as u64,
             retrying: self.pausing.len() as u64,
-            concurrency: self.window.size() as u64,
+            concurrency: self.windows.size() as u64,
             retries: self.tally.retries,
             eta_ms: eta(left, speed.lines_per_minute),
             projected_nanousd: projected(&sums, left),

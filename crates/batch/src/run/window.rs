@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use crate::{Group, LineId, Work};
+
 /// Where an automatic window begins.
 const START: usize = 16;
 
@@ -63,20 +65,26 @@ impl Default for Concurrency {
 /// The present number for requests that share a limit pool, as far as can be told from here: those of one
 /// model.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
+struct Window {
     rule: Concurrency,
     size: usize,
+    /// How many are under way.
+    running: usize,
 }
 
 impl Window {
-    pub(crate) fn new(rule: Concurrency) -> Self {
-        let mut window = Self { rule, size: START };
+    fn new(rule: Concurrency) -> Self {
+        let mut window = Self {
+            rule,
+            size: START,
+            running: 0,
+        };
         window.retune(rule);
         window
     }
 
     /// Takes another rule from now on.
-    pub(crate) fn retune(&mut self, rule: Concurrency) {
+    fn retune(&mut self, rule: Concurrency) {
         self.rule = rule;
         self.size = match rule {
             Concurrency::Auto { most } => self.size.clamp(LEAST.min(most.max(1)), most.max(1)),
@@ -84,13 +92,13 @@ impl Window {
         };
     }
 
-    pub(crate) fn size(self) -> usize {
+    fn size(self) -> usize {
         self.size
     }
 
     /// An answer came, of which `waited` was in the queue. Growing makes sense only where the window was
     /// `full`.
-    pub(crate) fn answered(&mut self, waited: Duration, took: Duration, full: bool) {
+    fn answered(&mut self, waited: Duration, took: Duration, full: bool) {
         let ran = took.saturating_sub(waited);
         let waits_little = waited <= SHORT || waited * 4 < ran;
         if waits_little && full {
@@ -101,7 +109,7 @@ impl Window {
     }
 
     /// There was no room to wait in.
-    pub(crate) fn crowded(&mut self) {
+    fn crowded(&mut self) {
         self.set(self.size - self.size / 5);
     }
 
@@ -109,6 +117,106 @@ impl Window {
         if let Concurrency::Auto { most } = self.rule {
             self.size = size.clamp(LEAST.min(most.max(1)), most.max(1));
         }
+    }
+}
+
+/// The windows of all groups: what waits for the quota of one model holds no other back.
+///
+/// A number that was asked for holds for all together, and lines go in the order of the input then.
+#[derive(Debug)]
+pub(crate) struct Windows {
+    rule: Concurrency,
+    windows: Vec<Window>,
+    running: usize,
+    /// Where the search for room begins, so that each group gets its turn.
+    turn: usize,
+}
+
+impl Windows {
+    pub(crate) fn new(rule: Concurrency, groups: impl Iterator<Item = Group>) -> Self {
+        Self {
+            rule,
+            windows: groups.map(|_| Window::new(rule)).collect(),
+            running: 0,
+            turn: 0,
+        }
+    }
+
+    /// Takes another rule from now on.
+    pub(crate) fn retune(&mut self, rule: Concurrency) {
+        self.rule = rule;
+        for window in &mut self.windows {
+            window.retune(rule);
+        }
+    }
+
+    /// The most at once, over all groups, at present.
+    pub(crate) fn size(&self) -> usize {
+        match self.rule {
+            Concurrency::Fixed(count) => count.max(1),
+            Concurrency::Auto { most } => {
+                let sizes = self.windows.iter().map(|window| window.size());
+                sizes.sum::<usize>().min(most.max(1))
+            }
+        }
+    }
+
+    /// Whether another request may go, if its group has room.
+    pub(crate) fn have_room(&self) -> bool {
+        self.running < self.size()
+    }
+
+    /// The next line of a group that has room.
+    pub(crate) fn choose(&mut self, work: &mut Work) -> Option<(Group, LineId)> {
+        if let Concurrency::Fixed(_) = self.rule {
+            let group = work.next_group()?;
+            return work.next_of(group).map(|id| (group, id));
+        }
+        let (before, after) = self.windows.split_at(self.turn.min(self.windows.len()));
+        let numbers = (self.turn..).zip(after).chain((0..).zip(before));
+        let with_room = numbers.filter(|(_, window)| window.running < window.size());
+        let groups = with_room.filter_map(|(number, _)| u8::try_from(number).ok().map(Group));
+        let (group, id) = groups
+            .filter_map(|group| Some((group, work.next_of(group)?)))
+            .next()?;
+        self.turn = usize::from(group.0) + 1;
+        Some((group, id))
+    }
+
+    pub(crate) fn began(&mut self, group: Group) {
+        self.running += 1;
+        if let Some(window) = self.of(group) {
+            window.running += 1;
+        }
+    }
+
+    /// One has come back; whether its window was full.
+    pub(crate) fn ended(&mut self, group: Group) -> bool {
+        self.running = self.running.saturating_sub(1);
+        let Some(window) = self.of(group) else {
+            return false;
+        };
+        let full = window.running >= window.size();
+        window.running = window.running.saturating_sub(1);
+        full
+    }
+
+    /// An answer came; see [`Window::answered`].
+    pub(crate) fn answered(&mut self, group: Group, waited: Duration, took: Duration, full: bool) {
+        if let Some(window) = self.of(group) {
+            window.answered(waited, took, full);
+        }
+    }
+
+    /// There was no room to wait in.
+    pub(crate) fn crowded(&mut self, group: Group) {
+        if let Some(window) = self.of(group) {
+            window.crowded();
+        }
+    }
+
+    fn of(&mut self, group: Group) -> Option<&mut Window> {
+        self.windows.get_mut(usize::from(group.0))
     }
 }
 

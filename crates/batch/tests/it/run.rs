@@ -378,3 +378,29 @@ async fn one_after_the_other_goes_in_the_order_of_the_input() -> Result<()> {
     ensure!(names(&stage.output())? == expected);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_hangs_does_not_hold_back_another() -> Result<()> {
+    let stage = Stage::new(300).await?;
+    let mut text = std::fs::read_to_string(stage.input())?;
+    for line in 300..320 {
+        writeln!(
+            text,
+            r#"{{"custom_id":"line-{line}","method":"POST","url":"/v1/chat/completions","body":{{"model":"gpt-4.1","messages":[{{"role":"user","content":"hello"}}]}}}}"#
+        )?;
+    }
+    std::fs::write(stage.input(), text)?;
+    stage.simulator.set_faults(vec![FaultRule {
+        fault: "hang".to_owned(),
+        model: Some("gpt-4o-mini".to_owned()),
+        ..FaultRule::default()
+    }])?;
+    let mut settings = stage.settings()?;
+    settings.orders.concurrency = Concurrency::Auto { most: 64 };
+    let run = stage.start(settings)?;
+    until(&run.control(), 20).await?;
+    run.control().stop(Stop::Now);
+    timeout(PATIENCE, run.ended()).await?;
+    ensure!(names(&stage.output())?.len() == 20);
+    Ok(())
+}
