@@ -2,7 +2,7 @@
 //!
 //! Sums of every combination of names answer every question, and a month of hours has hundreds of
 //! thousands of them. So there are coarser ones beside them, which few questions need more than: of all
-//! calls, of kinds of calls, of tenants, of keys, of tags. A query reads the coarsest that can tell apart
+//! calls, of kinds of calls, of tenants, of keys, of tags, and of the kinds of calls of tenants and tags. A query reads the coarsest that can tell apart
 //! what it filters and groups by.
 
 use crate::query::{Dimension, Query};
@@ -18,31 +18,44 @@ pub(crate) enum Grain {
     Tenant,
     /// By tenant and key.
     Key,
+    /// By tenant, model, provider, route and outcome.
+    KindOfTenant,
     /// By all of these.
     Each,
     /// By tag: a call with several counts for each.
     Tag,
+    /// By tag, model, provider, route and outcome.
+    KindOfTag,
     /// By tag and all of the others.
     EachOfTag,
 }
 
 impl Grain {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::All,
         Self::Kind,
         Self::Tenant,
         Self::Key,
+        Self::KindOfTenant,
         Self::Each,
         Self::Tag,
+        Self::KindOfTag,
         Self::EachOfTag,
     ];
 
     /// Those that a call counts in once.
-    pub(crate) const ONCE: [Self; 5] = [Self::All, Self::Kind, Self::Tenant, Self::Key, Self::Each];
+    pub(crate) const ONCE: [Self; 6] = [
+        Self::All,
+        Self::Kind,
+        Self::Tenant,
+        Self::Key,
+        Self::KindOfTenant,
+        Self::Each,
+    ];
 
     /// Those that it counts in once for each of its tags.
-    pub(crate) const FOR_EACH_TAG: [Self; 2] = [Self::Tag, Self::EachOfTag];
+    pub(crate) const FOR_EACH_TAG: [Self; 3] = [Self::Tag, Self::KindOfTag, Self::EachOfTag];
 
     /// Its number in the stores.
     pub(crate) const fn code(self) -> i64 {
@@ -54,6 +67,8 @@ impl Grain {
             Self::Each => 4,
             Self::Tag => 5,
             Self::EachOfTag => 6,
+            Self::KindOfTenant => 7,
+            Self::KindOfTag => 8,
         }
     }
 
@@ -62,14 +77,21 @@ impl Grain {
         matches!(self, Self::Each | Self::EachOfTag)
     }
 
+    /// Whether it may have so many sums that it is worth looking some up instead of reading all.
+    pub(crate) const fn has_many(self) -> bool {
+        matches!(self, Self::KindOfTenant | Self::KindOfTag) || self.is_fine()
+    }
+
     /// Whether it tells these apart.
     pub(crate) const fn tells(self, dimension: Dimension) -> bool {
         match dimension {
-            Dimension::Tag => matches!(self, Self::Tag | Self::EachOfTag),
-            Dimension::Tenant => matches!(self, Self::Tenant | Self::Key) || self.is_fine(),
+            Dimension::Tag => matches!(self, Self::Tag | Self::KindOfTag | Self::EachOfTag),
+            Dimension::Tenant => {
+                matches!(self, Self::Tenant | Self::Key | Self::KindOfTenant) || self.is_fine()
+            }
             Dimension::Key => matches!(self, Self::Key) || self.is_fine(),
             Dimension::Model | Dimension::Provider | Dimension::Route | Dimension::Outcome => {
-                matches!(self, Self::Kind) || self.is_fine()
+                matches!(self, Self::Kind | Self::KindOfTenant | Self::KindOfTag) || self.is_fine()
             }
             Dimension::Session => false,
         }
@@ -109,7 +131,19 @@ mod tests {
         assert_eq!(Grain::of(&total(of_tenant.clone())), Grain::Tenant);
         assert_eq!(
             Grain::of(&total(of_tenant.clone()).by(Dimension::Model)),
+            Grain::KindOfTenant
+        );
+        assert_eq!(
+            Grain::of(
+                &total(of_tenant.clone())
+                    .by(Dimension::Key)
+                    .by(Dimension::Route)
+            ),
             Grain::Each
+        );
+        assert_eq!(
+            Grain::of(&Query::default().by(Dimension::Outcome).by(Dimension::Tag)),
+            Grain::KindOfTag
         );
         assert_eq!(
             Grain::of(&total(of_tenant).by(Dimension::Tag)),

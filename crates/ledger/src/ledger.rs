@@ -150,7 +150,7 @@ impl Ledger {
     async fn parts(&self, query: &Query, segments: Vec<Segment>) -> Result<Vec<Part>, StoreError> {
         let whole = |segments: Vec<Segment>| segments.into_iter().map(Part::from).collect();
         let grain = Grain::of(query);
-        if !grain.is_fine() || Level::coarsest_for(query) == Level::Records {
+        if !grain.has_many() || Level::coarsest_for(query) == Level::Records {
             return Ok(whole(segments));
         }
         let Some(kept) = self.days_kept().await? else {

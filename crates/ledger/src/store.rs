@@ -106,6 +106,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is about what is written, and not about the store: others may be taken, and this one
+    /// never. Tables of another version are no reason to lose a record.
+    pub(crate) fn is_about_records(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
     /// Whether it may go well later without anybody doing anything about the request.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Away { .. })

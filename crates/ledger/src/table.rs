@@ -91,9 +91,7 @@ impl Table {
         }
         sql
     }
-}
 
-impl Table {
     /// A row in which nothing would change is not written again.
     fn push_only_if_larger(&self, sql: &mut String) {
         let larger = self.columns.iter().filter(|c| c.merge == Merge::Max);

@@ -28,7 +28,7 @@ const KIND: [&str; 4] = [
 ];
 const EACH: [&str; 4] = [MODEL, "'openai'", "'chat_completions'", "i / 400 % 2"];
 
-const SERIES: [Series; 7] = [
+const SERIES: [Series; 9] = [
     (0, 1, ["''", "''", "''", "''", "''", "''", "0"]),
     (
         1,
@@ -54,6 +54,32 @@ const SERIES: [Series; 7] = [
             EACH[1],
             EACH[2],
             EACH[3],
+        ],
+    ),
+    (
+        7,
+        200,
+        [
+            "''",
+            TENANT,
+            "''",
+            "'model-' || (i / 20 % 5)",
+            KIND[1],
+            KIND[2],
+            "i / 100",
+        ],
+    ),
+    (
+        8,
+        30,
+        [
+            "'tag-' || (i / 10)",
+            "''",
+            "''",
+            KIND[0],
+            KIND[1],
+            KIND[2],
+            "i / 5 % 2",
         ],
     ),
 ];

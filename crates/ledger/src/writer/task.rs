@@ -156,7 +156,7 @@ impl Task {
                 self.committed(entries.len());
                 true
             }
-            Err(error) if error.is_transient() => {
+            Err(error) if !error.is_about_records() => {
                 self.failed(&error);
                 false
             }
@@ -183,7 +183,7 @@ impl Task {
             let result = self.commit_now(std::slice::from_ref(entry)).await;
             match result {
                 Ok(()) => refused.push(false),
-                Err(error) if error.is_transient() => {
+                Err(error) if !error.is_about_records() => {
                     // Those that were committed are passed over when all are tried again.
                     refused.clear();
                     self.failed(&error);
@@ -265,7 +265,7 @@ impl Task {
         let mut refused = Vec::new();
         let taken = match self.commit_now(&entries).await {
             Ok(()) => true,
-            Err(error) if error.is_transient() => {
+            Err(error) if !error.is_about_records() => {
                 self.failed(&error);
                 false
             }
@@ -301,7 +301,7 @@ impl Task {
         for entry in entries {
             match self.commit_now(std::slice::from_ref(entry)).await {
                 Ok(()) => refused.push(false),
-                Err(error) if error.is_transient() => {
+                Err(error) if !error.is_about_records() => {
                     self.failed(&error);
                     return false;
                 }

@@ -20,6 +20,8 @@ enum Mood {
     Away,
     /// Never answers.
     Frozen,
+    /// Its tables are of a later version.
+    Newer,
     /// Refuses whatever holds the call of this number.
     Picky(u128),
 }
@@ -40,6 +42,11 @@ impl Store for Moody {
                 Mood::Away => Err(StoreError::Away {
                     store: store(),
                     reason: "out for lunch".to_owned(),
+                }),
+                Mood::Newer => Err(StoreError::Newer {
+                    store: store(),
+                    found: 3,
+                    known: 2,
                 }),
                 Mood::Frozen => std::future::pending().await,
                 Mood::Picky(id) if picked(id) => Err(StoreError::Refused {
@@ -157,6 +164,18 @@ async fn what_a_store_does_not_take_goes_to_the_file_and_from_there_to_the_store
     let health = stage.until(|health| health.spilled == 0).await;
     assert_eq!((health.committed, health.lost, stage.kept()), (30, 0, 30));
     assert!(health.is_well() && health.since_ms.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn tables_of_a_later_version_cost_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(Mood::Newer, 100, Some(&folder));
+    stage.record(0..30);
+    let health = stage.until(|health| health.spilled == 30).await;
+    assert!(health.lost == 0 && !health.is_well(), "{health:?}");
+    stage.set(Mood::Well);
+    let health = stage.until(|health| health.committed == 30).await;
+    assert_eq!((health.lost, health.spilled), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
