@@ -112,9 +112,12 @@ pub(super) fn report(report: &Report, style: Style) -> Vec<String> {
         }
     }
     said.push(format!(
-        "{} of {}; {} input and {} output tokens; {}",
+        "{} of {}",
         counts.join(", "),
-        counted(lines.total.into(), "line"),
+        counted(lines.total.into(), "line")
+    ));
+    said.push(format!(
+        "{} input and {} output tokens; {}",
         grouped(manifest.tokens.input),
         grouped(manifest.tokens.output),
         cost(manifest)
@@ -135,6 +138,7 @@ fn cost(manifest: &Manifest) -> String {
     let known = format!("${}", dollars(cost.nanousd));
     match cost.unpriced {
         0 => known,
+        _ if cost.nanousd == 0 => "cost unknown".to_owned(),
         count => format!(
             "{known} and {} without a price",
             counted(count.into(), "answer")

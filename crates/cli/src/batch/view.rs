@@ -141,7 +141,7 @@ fn speed(progress: &Progress) -> String {
 fn cost(progress: &Progress) -> String {
     let sums = &progress.sums;
     if sums.done() > 0 && sums.unpriced >= sums.ok && sums.cost_nanousd == 0 && sums.unpriced > 0 {
-        return "unknown: no price of this model is known".to_owned();
+        return "unknown: there is no price (see `paceline prices`, prices.provider)".to_owned();
     }
     let mut text = format!("${} so far", dollars(sums.cost_nanousd));
     if let Some(projected) = progress.projected_nanousd.filter(|_| progress.left > 0) {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use paceline_simulator::{FaultRule, Latency, OutputLength, Simulator, SimulatorSettings};
+use paceline_testkit::{GatewayCommand, GatewayProcess};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::block_in_place;
@@ -58,11 +59,18 @@ impl Stage {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare_command(arguments);
+        command
+            .args(["--config", "paceline.toml"])
+            .args(["--upstream", &self.simulator.base_url()]);
+        command
+    }
+
+    /// Without saying where to send to.
+    fn bare_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_paceline"));
         command
             .args(["batch", "run", "requests.jsonl", "-o", "results.jsonl"])
-            .args(["--config", "paceline.toml"])
-            .args(["--upstream", &self.simulator.base_url()])
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
@@ -298,5 +306,81 @@ async fn what_cannot_be_run_is_said_before_anything_is_sent() -> Result<()> {
     fs::write(stage.path("requests.jsonl"), "")?;
     ensure!(told(&stage.run(&[])?).contains("it is empty"));
     ensure!(stage.simulator.book().is_empty());
+    Ok(())
+}
+
+/// A gateway as a process of its own, in front of the stage's provider.
+fn gateway(stage: &Stage) -> Result<GatewayProcess> {
+    block_in_place(|| {
+        GatewayCommand::new(env!("CARGO_BIN_EXE_paceline"), stage.simulator.address())
+            .configuration(LIMITS)
+            .start()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_goes_through_a_running_gateway() -> Result<()> {
+    let stage = Stage::new(10, Duration::ZERO).await?;
+    let gateway = gateway(&stage)?;
+    let address = format!("http://{}/v1", gateway.address());
+    let child = stage.bare_command(&["--via", &address]).spawn()?;
+    let output = block_in_place(|| within(child))?;
+    ensure!(output.status.success(), "{}", told(&output));
+    ensure!(stage.results()?.len() == 10);
+    let logged = gateway.log().lines_with("priority=\"batch\"").len();
+    ensure!(logged == 10, "{logged} of 10 are in the gateway's log");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_clients_find_a_gateway_a_batch_finds_it_too() -> Result<()> {
+    let stage = Stage::new(4, Duration::ZERO).await?;
+    let gateway = gateway(&stage)?;
+    let listen = gateway.address().to_string();
+    let address = format!("http://{listen}/v1");
+    let mut command = stage.bare_command(&["--listen", &listen]);
+    let child = command.env("OPENAI_BASE_URL", &address).spawn()?;
+    let output = block_in_place(|| within(child))?;
+    ensure!(output.status.success(), "{}", told(&output));
+    ensure!(stage.results()?.len() == 4);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_another_that_counts_the_same_quota_it_does_not_start() -> Result<()> {
+    let stage = Stage::new(4, Duration::ZERO).await?;
+    let gateway = gateway(&stage)?;
+    let state = gateway.folder().join(".local/state/paceline");
+    ensure!(state.is_dir(), "{}", gateway.folder().display());
+    let state = state.to_string_lossy().into_owned();
+    let output = stage.run(&["--state-dir", &state])?;
+    ensure!(output.status.code() == Some(3), "{}", told(&output));
+    ensure!(told(&output).contains("--via"), "{}", told(&output));
+    ensure!(stage.simulator.book().is_empty());
+    let output = stage.run(&["--state-dir", &state, "--alone"])?;
+    ensure!(output.status.success(), "{}", told(&output));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_key_or_with_a_wrong_one_it_says_so() -> Result<()> {
+    let stage = Stage::new(4, Duration::ZERO).await?;
+    let mut command = stage.bare_command(&[]);
+    let child = command.env_remove("OPENAI_API_KEY").spawn()?;
+    let output = block_in_place(|| within(child))?;
+    ensure!(output.status.code() == Some(3), "{}", told(&output));
+    ensure!(
+        told(&output).contains("OPENAI_API_KEY"),
+        "{}",
+        told(&output)
+    );
+    let output = stage.run(&["--key", "nonsense"])?;
+    ensure!(output.status.code() == Some(1), "{}", told(&output));
+    ensure!(
+        told(&output).contains("the key is refused"),
+        "{}",
+        told(&output)
+    );
+    ensure!(!told(&output).contains("nonsense"), "{}", told(&output));
     Ok(())
 }

@@ -238,3 +238,23 @@ async fn a_response_that_is_cut_behind_its_first_event_is_not_taken_for_complete
     assert!(told, "a cut must not look like an end");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_caller_may_give_the_provider_less_time_than_is_set_and_not_more() -> Result<()> {
+    let (_simulator, gateway) = pair().await?;
+    for (asked, shown) in [("40ms", "0.04"), ("10m", "0.5")] {
+        let headers = [
+            ("x-simulator-fault", "hang"),
+            ("x-paceline-attempt-timeout", asked),
+        ];
+        let answer = gateway.caller().chat(&headers, chat(5, false)).await?;
+        assert_eq!(answer.status, 504, "{}", answer.text());
+        let waited = format!("sent nothing for {shown} s");
+        assert!(answer.text().contains(&waited), "{}", answer.text());
+    }
+    let headers = [("x-paceline-attempt-timeout", "soon")];
+    let answer = gateway.caller().chat(&headers, chat(5, false)).await?;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("x-paceline-attempt-timeout"));
+    Ok(())
+}

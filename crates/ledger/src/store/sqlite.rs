@@ -145,7 +145,11 @@ impl Shared {
         let free = self.readers.lock().pop();
         let reader = match free {
             Some(reader) => reader,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+            None => connect(
+                &self.path,
+                OpenFlags::SQLITE_OPEN_READ_ONLY,
+                READER_CACHE_KIB,
+            )?,
         };
         let rows = read(&reader, statement);
         if rows.is_ok() {
@@ -226,20 +230,25 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+/// What is written is mostly the sums of the present minute, hour and day.
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
+
+/// Room to sort in: grouping many sums would go to temporary files otherwise.
+const READER_CACHE_KIB: i64 = 64 * 1024;
+
+fn connect(path: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // Room to sort in: grouping many sums would go to temporary files otherwise.
-    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }
 
 fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     create(path).map_err(|error| away(path, &error))?;
-    let mut writer =
-        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| problem(path, &error))?;
+    let writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB);
+    let mut writer = writer.map_err(|error| problem(path, &error))?;
     prepare(&writer).map_err(|error| problem(path, &error))?;
     migrate(path, &mut writer)?;
     Ok(writer)
@@ -255,7 +264,8 @@ fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         Ok(_) => {}
     }
     let failed = |error: rusqlite::Error| problem(path, &error);
-    let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+    let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB);
+    let reader = reader.map_err(failed)?;
     match check(path, &reader)? {
         0 => Err(missing()),
         found if found < SCHEMA_VERSION => Err(StoreError::Older {
