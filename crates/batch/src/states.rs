@@ -8,7 +8,7 @@ use crate::{Found, LineId};
 /// A run ended after it sent the line and before the answer was on disk.
 pub(crate) const MAYBE: u8 = 0x80;
 
-/// And it was sent again after that.
+/// It was sent again although what it was sent for before may be billed.
 pub(crate) const TWICE: u8 = 0x40;
 
 const TO_DO: u8 = 0;
@@ -49,7 +49,9 @@ impl State {
     }
 
     pub(crate) fn sent(self) -> Self {
-        let twice = if self.flags() & MAYBE != 0 { TWICE } else { 0 };
+        // A request of this run that neither came back nor has an end may be billed as well.
+        let may_be_billed = self.flags() & MAYBE != 0 || self.is_sent();
+        let twice = if may_be_billed { TWICE } else { 0 };
         Self(self.0 & 0xF0 | SENT | twice)
     }
 

@@ -68,13 +68,38 @@ pub(crate) enum Verdict {
     Again {
         /// Not before this.
         after: Duration,
-        /// Whether there was no room to wait in.
-        crowded: bool,
+        /// Why it came to nothing.
+        cause: Cause,
         /// What becomes of the line when it is not tried again.
         otherwise: Box<Kept>,
     },
     /// No line can go well until somebody does something: the reason.
     Hopeless(String),
+}
+
+/// Why a try came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Something went wrong with this request: there are only so many tries.
+    Failed,
+    /// It went wrong after the provider may have seen the request: it may be billed.
+    Broken,
+    /// There was no room to wait in.
+    Crowded,
+    /// Nobody could be reached. That says nothing of this request.
+    Unreachable,
+}
+
+impl Cause {
+    /// Whether a try counts as one.
+    pub(crate) fn is_of_the_request(self) -> bool {
+        matches!(self, Self::Failed | Self::Broken)
+    }
+
+    /// Whether it is sure that nothing is billed for it.
+    pub(crate) fn is_free(self) -> bool {
+        self != Self::Broken
+    }
 }
 
 /// Judges an answer to the `attempt`th try, counted from 1.
@@ -103,6 +128,7 @@ pub(crate) fn judge(kind: EndpointKind, answer: Answer, attempt: u32) -> Verdict
         ));
     }
     let again = is_passing(status, &answer.headers, refusal.as_ref());
+    let cause = cause(status, &code);
     let asked = refusal.as_ref().and_then(|refusal| refusal.retry_after);
     let kept = Box::new(Kept {
         status: status.as_u16(),
@@ -116,7 +142,7 @@ pub(crate) fn judge(kind: EndpointKind, answer: Answer, attempt: u32) -> Verdict
     }
     Verdict::Again {
         after: asked.unwrap_or_else(|| pause(attempt)),
-        crowded: status == StatusCode::TOO_MANY_REQUESTS,
+        cause,
         otherwise: kept,
     }
 }
@@ -131,9 +157,14 @@ pub(crate) fn no_answer(error: &NoAnswer, attempt: u32) -> Verdict {
     let kept = Box::new(without_answer(code, &error.to_string()));
     match error {
         NoAnswer::Path(_) => Verdict::Keep(kept),
-        NoAnswer::Unreachable(_) | NoAnswer::Broken(_) => Verdict::Again {
+        NoAnswer::Unreachable(_) => Verdict::Again {
             after: pause(attempt),
-            crowded: false,
+            cause: Cause::Unreachable,
+            otherwise: kept,
+        },
+        NoAnswer::Broken(_) => Verdict::Again {
+            after: pause(attempt),
+            cause: Cause::Broken,
             otherwise: kept,
         },
     }
@@ -165,6 +196,16 @@ fn is_passing(status: StatusCode, headers: &HeaderMap, refusal: Option<&Refusal>
             refusal.is_none_or(|refusal| refusal.retry() != RetryAdvice::Never)
         }
         _ => status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED,
+    }
+}
+
+/// The codes are those of a gateway of ours.
+fn cause(status: StatusCode, code: &str) -> Cause {
+    match code {
+        "upstream_unreachable" | "shutting_down" => Cause::Unreachable,
+        "upstream_cut" | "upstream_timeout" => Cause::Broken,
+        _ if status == StatusCode::TOO_MANY_REQUESTS => Cause::Crowded,
+        _ => Cause::Failed,
     }
 }
 
@@ -223,17 +264,36 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_tried_again_when_it_was_asked_to_be() {
-        let Verdict::Again { after, crowded, .. } =
-            judged(429, &[("retry-after-ms", "2500")], "{}")
+        let Verdict::Again { after, cause, .. } = judged(429, &[("retry-after-ms", "2500")], "{}")
         else {
             panic!("not again");
         };
         assert_eq!(after, Duration::from_millis(2500));
-        assert!(crowded);
+        assert_eq!(cause, Cause::Crowded);
         assert!(matches!(
             judged(503, &[], ""),
-            Verdict::Again { crowded: false, .. }
+            Verdict::Again {
+                cause: Cause::Failed,
+                ..
+            }
         ));
+    }
+
+    #[test]
+    fn what_says_nothing_of_the_request_is_told_from_what_may_be_billed() {
+        for (code, cause) in [
+            ("upstream_unreachable", Cause::Unreachable),
+            ("upstream_cut", Cause::Broken),
+            ("upstream_timeout", Cause::Broken),
+            ("server_error", Cause::Failed),
+        ] {
+            let body = format!(r#"{{"error":{{"message":"no","code":"{code}"}}}}"#);
+            let verdict = judged(502, &[], &body);
+            assert!(
+                matches!(verdict, Verdict::Again { cause: found, .. } if found == cause),
+                "{code}: {verdict:?}"
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use paceline_provider::{Endpoint, EndpointKind, RequestFacts};
 use tokio::time::timeout;
 
 use super::allowance::{Allowance, Amount, Short};
-use super::answer::{Kept, Verdict, judge, no_answer, without_answer};
+use super::answer::{Cause, Kept, Verdict, judge, no_answer, without_answer};
 use super::client::Client;
 use super::control::milliseconds;
 use super::tally::Taken;
@@ -49,7 +49,7 @@ pub(super) enum Tried {
     Again {
         next: Try,
         after: Duration,
-        crowded: bool,
+        cause: Cause,
         reason: String,
     },
     /// It may not be sent as long as others are under way.
@@ -126,28 +126,27 @@ impl Context {
             }
             Verdict::Again {
                 after,
-                crowded,
+                cause,
                 otherwise,
             } => {
-                if this.attempt >= self.settings.attempts_max && !crowded
+                if this.attempt >= self.settings.attempts_max && cause.is_of_the_request()
                     || left.is_some_and(|left| after >= left)
                 {
                     return self.keep(this, item, kind, otherwise).await;
                 }
-                if otherwise.status > 0 {
-                    // It was refused, and nothing is billed for that.
+                if cause.is_free() {
                     self.journal.returned(this.id).await?;
                 }
                 let (code, message) = otherwise.error.unwrap_or_default();
                 let next = Try {
-                    attempt: this.attempt + 1,
+                    attempt: this.attempt + u32::from(cause.is_of_the_request()),
                     waited: this.waited + otherwise.told.waited,
                     ..this
                 };
                 Ok(Tried::Again {
                     next,
                     after,
-                    crowded,
+                    cause,
                     reason: format!("{code}: {message}"),
                 })
             }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::allowance::Short;
+use super::answer::Cause;
 use super::attempt::{Context, Done, Tried, Try};
 use super::control::{Event, Orders, Progress, Stop, milliseconds};
 use super::tally::{Sums, Tally};
@@ -77,6 +78,8 @@ pub(super) struct Conductor {
     total: u64,
     invalid: u64,
     binds: Option<String>,
+    /// Why nobody can be reached: as long as that is so, no new line is sent.
+    trouble: Option<String>,
     started: Instant,
 }
 
@@ -114,6 +117,7 @@ impl Conductor {
             tally: Tally::new(before, now),
             ending: None,
             binds: None,
+            trouble: None,
             started: now,
         }
     }
@@ -160,12 +164,13 @@ impl Conductor {
             Tried::Again {
                 next,
                 after,
-                crowded,
+                cause,
                 reason,
             } => {
-                if crowded {
+                if cause == Cause::Crowded {
                     self.windows.crowded(group);
                 }
+                self.trouble = (cause == Cause::Unreachable).then(|| reason.clone());
                 self.tell(&Event::Again {
                     index: next.id.0,
                     attempt: next.attempt,
@@ -186,6 +191,7 @@ impl Conductor {
     }
 
     fn done(&mut self, group: Group, full: bool, done: Done) {
+        self.trouble = None;
         let taken = &done.taken;
         self.windows.answered(group, taken.waited, taken.took, full);
         self.tally.done(taken, Instant::now());
@@ -279,7 +285,8 @@ impl Conductor {
                 None
             };
         }
-        if self.pausing.len() >= RETRYING_MAX {
+        let holds = self.trouble.is_some() && !self.pausing.is_empty();
+        if holds || self.pausing.len() >= RETRYING_MAX {
             return None;
         }
         let (group, id) = self.windows.choose(&mut self.work)?;
@@ -392,6 +399,7 @@ impl Conductor {
             limited_by: self.tally.limited_by.clone(),
             binds: self.binds.clone(),
             paused: self.orders.borrow().paused,
+            trouble: self.trouble.clone(),
             stopping: self.ending.as_ref().map(|ending| ending.reason.clone()),
         }
     }

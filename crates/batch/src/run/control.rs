@@ -131,6 +131,8 @@ pub struct Progress {
     pub binds: Option<String>,
     /// Whether nothing new is sent.
     pub paused: bool,
+    /// Why nobody can be reached, while that is so: lines wait, and none is lost.
+    pub trouble: Option<String>,
     /// Why it ends, if it does before all is done.
     pub stopping: Option<String>,
 }

@@ -404,3 +404,36 @@ async fn a_model_that_hangs_does_not_hold_back_another() -> Result<()> {
     ensure!(names(&stage.output())?.len() == 20);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nobody_can_be_reached_lines_wait_and_none_fails() -> Result<()> {
+    let stage = Stage::new(40).await?;
+    let mut settings = stage.settings()?;
+    settings.attempts_max = 1;
+    let here = settings.target.base_url.clone();
+    // Nobody listens on the discard port.
+    settings.target.base_url = "http://127.0.0.1:9/v1".parse()?;
+    let run = stage.start(settings)?;
+    let control = run.control();
+    let noticed = async {
+        while control.progress().trouble.is_none() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, noticed).await?;
+    let progress = control.progress();
+    ensure!(progress.sums.done() == 0, "{progress:?}");
+    ensure!(progress.retrying + progress.in_flight <= 8, "{progress:?}");
+    control.stop(Stop::WhenDone);
+    let report = timeout(PATIENCE, run.ended()).await?;
+    let manifest = report.manifest.context("no manifest")?;
+    ensure!(
+        manifest.lines.left == 40 && manifest.lines.failed == 0,
+        "{manifest:?}"
+    );
+    ensure!(manifest.possibly_sent_twice.total == 0, "{manifest:?}");
+    let mut settings = stage.settings()?;
+    settings.target.base_url = here;
+    stage.run(settings).await?;
+    stage.ensure_each_once(40)
+}

@@ -39,6 +39,9 @@ pub(super) fn frame(
     if let Some(limits) = limits {
         lines.extend(pools(limits, style));
     }
+    if let Some(trouble) = &progress.trouble {
+        lines.push(format!("trouble  {}", style.red(&plain(trouble))));
+    }
     if let Some(errors) = errors(progress) {
         lines.push(format!("errors   {}", style.red(&errors)));
     }
@@ -86,6 +89,7 @@ fn state(progress: &Progress) -> Option<String> {
     match &progress.stopping {
         Some(reason) => Some(format!("finishing what runs: {reason}")),
         None if progress.paused => Some("paused".to_owned()),
+        None if progress.trouble.is_some() => Some("waiting for the provider".to_owned()),
         None => None,
     }
 }
