@@ -4,9 +4,10 @@
 //! one line of result. What was sent and what came back is in a journal, so that the same batch started
 //! again goes on where it was, also after kill -9, and also where its input was edited meanwhile.
 //!
-//! It speaks to a data plane over HTTP, and that is where the pace is kept: it deliberately knows no
-//! limits, no queues and no provider's quota, and does not know whose process the data plane is in. It
-//! writes on no terminal.
+//! It speaks to a data plane over HTTP, and that is where the pace is kept: what runs deliberately knows
+//! no limits, no queues and no provider's quota, and does not know whose process the data plane is in.
+//! Only `plan`, which sends nothing, plays a batch against limits that it is given, to tell beforehand
+//! what it takes. The crate writes on no terminal.
 
 mod answer_line;
 mod error;
@@ -22,6 +23,7 @@ mod journal;
 mod lock;
 mod manifest;
 mod open;
+pub mod plan;
 mod rewrite;
 mod run;
 mod states;

@@ -25,6 +25,9 @@ use client::Client;
 use conductor::Conductor;
 use remote::Remote;
 
+pub(crate) use cost::tier;
+pub(crate) use window::Window;
+
 pub use client::{Target, TargetError};
 pub use control::{Control, Event, Listener, Orders, Progress, Stop, StopAt};
 pub use cost::Pricing;

@@ -47,7 +47,8 @@ impl Pricing {
     }
 }
 
-fn tier(name: Option<&str>) -> ServiceTier {
+/// The tier that a request or an answer names.
+pub(crate) fn tier(name: Option<&str>) -> ServiceTier {
     match name {
         Some("flex") => ServiceTier::Flex,
         Some("priority" | "fast") => ServiceTier::Priority,

@@ -9,5 +9,6 @@ mod bench;
 mod faults;
 mod model;
 mod outputs;
+mod plan;
 mod process;
 mod run;
