@@ -4,6 +4,7 @@ mod arguments;
 mod control;
 mod engine;
 mod keyboard;
+mod plan;
 mod run;
 mod screen;
 mod summary;
@@ -17,6 +18,7 @@ use crate::exit::Failure;
 /// Run files of requests to their end, as fast as the quota allows
 #[derive(Debug, Subcommand)]
 pub(crate) enum BatchCommand {
+    Plan(Box<plan::PlanArgs>),
     Run(Box<arguments::RunArgs>),
     Status(control::StatusArgs),
     Pause(control::PauseArgs),
@@ -27,6 +29,7 @@ pub(crate) enum BatchCommand {
 
 pub(crate) fn run(command: &BatchCommand) -> Result<(), Failure> {
     match command {
+        BatchCommand::Plan(args) => plan::run(args),
         BatchCommand::Run(args) => run::run(args),
         BatchCommand::Status(args) => control::status(args),
         BatchCommand::Pause(args) => control::pause(args),

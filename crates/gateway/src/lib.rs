@@ -15,6 +15,7 @@ mod call_id;
 mod caller;
 mod clock;
 mod exchange;
+mod foresight;
 mod gateway;
 mod hot;
 mod intake;
@@ -37,6 +38,7 @@ mod trace;
 mod upstream;
 
 pub use admin::{TokenError, admin_token, token_path};
+pub use foresight::{ForeseenPool, Foresight};
 pub use gateway::{Connect, Gateway, ReloadError, StartError, Stores};
 pub use probe::{Unreachable, check_upstream};
 pub use record::{RecordError, ledger_location, prices};

@@ -92,6 +92,36 @@ impl Memory {
         recalled
     }
 
+    /// The same, only to look at it: whatever is wrong with the file, it stays where it is.
+    pub(crate) fn peek(folder: &Path, upstream: &str) -> Recalled {
+        Self::recall(folder.join("learned.json"), upstream, true)
+    }
+
+    /// What was known last under a rule, whoever's credential it was learned with, and how long ago.
+    /// Of rules that learn, for a model.
+    pub(crate) fn latest(
+        &self,
+        rule: &str,
+        model: Option<&str>,
+    ) -> Option<(limiter::Memory, Duration)> {
+        let pools = self.pools.lock();
+        let of_rule = pools.iter().filter(|(key, _)| match (key, model) {
+            (PoolKey::Configured { rule: known }, None) => **known == *rule,
+            (
+                PoolKey::Learned {
+                    rule: known,
+                    model: of,
+                    ..
+                },
+                Some(model),
+            ) => **known == *rule && **of == *model,
+            _ => false,
+        });
+        let (_, known) = of_rule.max_by_key(|(_, known)| known.taken_unix_s)?;
+        let ago = unix_seconds_now().saturating_sub(known.taken_unix_s);
+        Some((known.memory.clone(), Duration::from_secs(ago)))
+    }
+
     /// Whether another gateway keeps what it learns in the folder.
     pub(crate) fn is_theirs(&self) -> bool {
         matches!(self.written.lock().hold, Hold::Theirs)

@@ -11,7 +11,7 @@ mod sharing;
 mod store;
 mod table;
 
-pub(crate) use convert::{charge_parts, charge_rule, tier};
+pub(crate) use convert::{charge_parts, charge_rule, domain_settings, tier};
 pub(crate) use forecast::{LimitForecast, PoolForecast, forecast};
 pub(crate) use hits::{count_hit, window_label};
 pub(crate) use pool::{Acquired, Lease, Pool, Turn, WaitingRequest};

@@ -23,7 +23,8 @@ pub struct Change {
     pub bind: Bind,
     /// How much it is; of limits, units in each window.
     pub from: u64,
-    /// How much it would have to be.
+    /// How much it would have to be. Of requests at once: from the beginning, where the same as before
+    /// is found while the batch runs.
     pub to: u64,
 }
 
@@ -97,12 +98,12 @@ fn raise(play: &mut Play, bind: &Bind, factor: f64) -> Option<(u64, u64)> {
         }
         Bind::Concurrency => {
             let from = most(play.concurrency);
-            let to = super::pool::times(from, factor);
-            let size = usize::try_from(to).unwrap_or(usize::MAX);
-            play.concurrency = match play.concurrency {
-                Concurrency::Auto { .. } => Concurrency::Auto { most: size },
-                Concurrency::Fixed(_) => Concurrency::Fixed(size),
+            let to = match play.concurrency {
+                // A number that is found while the batch runs begins low.
+                Concurrency::Auto { .. } => from,
+                Concurrency::Fixed(_) => super::pool::times(from, factor),
             };
+            play.concurrency = Concurrency::Fixed(usize::try_from(to).unwrap_or(usize::MAX));
             for pool in &mut play.pools {
                 if let Some(bound) = pool.settings.concurrency_max {
                     let bound = super::pool::times(bound.into(), factor);

@@ -142,7 +142,7 @@ impl ModelPlan {
     }
 
     /// Takes in another, so that this becomes the sum of both.
-    pub(super) fn include(&mut self, other: &Self) {
+    pub fn include(&mut self, other: &Self) {
         self.requests += other.requests;
         self.counted += other.counted;
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);

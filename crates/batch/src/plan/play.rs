@@ -204,7 +204,8 @@ impl<'a> Player<'a> {
         match domain.submit(request, self.now) {
             Submission::Admitted(reservation) => {
                 self.open += u64::from(entry.count);
-                self.reasons.admitted_at_once(self.now);
+                self.reasons
+                    .admitted_at_once(self.is_window_whole(), self.now);
                 self.launch(entry, reservation, Duration::ZERO);
             }
             Submission::Queued(ticket) => {
@@ -222,6 +223,14 @@ impl<'a> Player<'a> {
                 }
             }
             Submission::Refused(_) => {}
+        }
+    }
+
+    /// Whether as many requests may be under way as ever.
+    fn is_window_whole(&self) -> bool {
+        match self.play.concurrency {
+            Concurrency::Auto { most } => self.window.size() >= most,
+            Concurrency::Fixed(_) => true,
         }
     }
 

@@ -80,7 +80,7 @@ pub(crate) struct RunArgs {
 /// How the input is read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
-struct ReadingArgs {
+pub(super) struct ReadingArgs {
     /// How the input is written down
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: FormatArg,
@@ -187,11 +187,10 @@ enum OrderArg {
     Input,
 }
 
-impl RunArgs {
-    /// The batch that is meant.
-    pub(super) fn job(&self) -> Result<Job, Failure> {
-        let reading = &self.reading;
-        let template = match &reading.template {
+impl ReadingArgs {
+    /// The same as options of a batch; the rest is as it is by default.
+    pub(super) fn options(&self) -> Result<JobOptions, Failure> {
+        let template = match &self.template {
             Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
                 Failure::other(format!(
                     "the template {} cannot be read: {error}",
@@ -200,6 +199,25 @@ impl RunArgs {
             })?),
             None => None,
         };
+        Ok(JobOptions {
+            format: match self.format {
+                FormatArg::Auto => Format::Auto,
+                FormatArg::Jsonl => Format::JsonLines,
+                FormatArg::Csv => Format::Csv,
+            },
+            url: self.url.clone(),
+            template,
+            id_column: self.id_column.clone(),
+            line_bytes_max: self.max_line_bytes,
+            skip_invalid: self.skip_invalid,
+            ..JobOptions::default()
+        })
+    }
+}
+
+impl RunArgs {
+    /// The batch that is meant.
+    pub(super) fn job(&self) -> Result<Job, Failure> {
         let input = match self.input.as_os_str() == "-" {
             true => Source::Stdin,
             false => Source::File(self.input.clone()),
@@ -208,22 +226,13 @@ impl RunArgs {
             input,
             output: self.output.clone(),
             options: JobOptions {
-                format: match reading.format {
-                    FormatArg::Auto => Format::Auto,
-                    FormatArg::Jsonl => Format::JsonLines,
-                    FormatArg::Csv => Format::Csv,
-                },
-                url: reading.url.clone(),
-                template,
-                id_column: reading.id_column.clone(),
-                line_bytes_max: reading.max_line_bytes,
-                skip_invalid: reading.skip_invalid,
                 retry_failed: self.retry_failed,
                 restart: self.restart,
                 order: match self.order {
                     OrderArg::Done => Order::AsTheyCome,
                     OrderArg::Input => Order::Input,
                 },
+                ..self.reading.options()?
             },
         })
     }

@@ -45,14 +45,7 @@ impl Engine {
 
     fn via(args: &RunArgs, address: &Url, settings: &Settings) -> Result<Self, Failure> {
         let key = args.key.as_ref().or(settings.upstream.api_key.as_ref());
-        let host = address.host_str().unwrap_or_default();
-        let port = address.port_or_known_default().unwrap_or(80);
-        let admin = match address.scheme() {
-            "http" => {
-                admin::Gateway::find_at(Some(&format!("http://{host}:{port}")), settings).ok()
-            }
-            _ => None,
-        };
+        let admin = admin_of(address, settings).and_then(Result::ok);
         Ok(Self {
             target: target(args, address.clone(), key)?,
             admin,
@@ -101,6 +94,17 @@ impl Engine {
             gateway.stop();
         }
     }
+}
+
+/// The admin plane of the gateway at an address; `None` where that is not spoken to in the clear.
+pub(super) fn admin_of(
+    address: &Url,
+    settings: &Settings,
+) -> Option<Result<admin::Gateway, Failure>> {
+    let host = address.host_str().unwrap_or_default();
+    let port = address.port_or_known_default().unwrap_or(80);
+    let authority = format!("http://{host}:{port}");
+    (address.scheme() == "http").then(|| admin::Gateway::find_at(Some(&authority), settings))
 }
 
 fn beside_another(folder: &str) -> Failure {

@@ -19,7 +19,7 @@ use super::keyboard::{Key, Keyboard};
 use super::screen::{Screen, Seen};
 use super::summary;
 use crate::exit::{self, Failure};
-use crate::load::{environment, explain};
+use crate::load::{SettingsArgs, environment, explain};
 use crate::runtime;
 use crate::serve::signals::{Signal, Signals};
 use crate::serve::start_logs;
@@ -41,7 +41,10 @@ const QUIET: &str = "warn,paceline::request=off";
 const THREADS: usize = 2;
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
-    let (settings, via) = settings(args)?;
+    let (mut settings, via) = settings(&args.settings, args.via.clone(), environment())?;
+    if args.settings.log_level.is_none() {
+        settings.log.level = QUIET.to_owned();
+    }
     let mut screen = Screen::new(args.json, args.plain, args.title());
     if !screen.is_live() {
         start_logs(&settings)?;
@@ -76,16 +79,19 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
 ///
 /// Where `OPENAI_BASE_URL` leads to the gateway of this configuration, as it does for every client of it,
 /// the batch goes through it too.
-fn settings(args: &RunArgs) -> Result<(Settings, Option<Url>), Failure> {
+pub(super) fn settings(
+    args: &SettingsArgs,
+    via: Option<Url>,
+    mut environment: BTreeMap<String, String>,
+) -> Result<(Settings, Option<Url>), Failure> {
     let load = |environment: BTreeMap<String, String>| {
-        let loaded = args.settings.load(environment);
+        let loaded = args.load(environment);
         loaded.or_else(|problems| explain(&problems))
     };
-    let mut environment = environment();
     let base_url = environment.remove(BASE_URL);
     let mut settings = load(environment.clone())?.settings;
-    let mut via = args.via.clone();
-    if let Some(text) = base_url.filter(|_| via.is_none() && args.settings.upstream.is_none()) {
+    let mut via = via;
+    if let Some(text) = base_url.filter(|_| via.is_none() && args.upstream.is_none()) {
         let url = Url::parse(&text).ok();
         match url.filter(|url| leads_to(url, settings.server.listen)) {
             Some(url) => via = Some(url),
@@ -94,9 +100,6 @@ fn settings(args: &RunArgs) -> Result<(Settings, Option<Url>), Failure> {
                 settings = load(environment)?.settings;
             }
         }
-    }
-    if args.settings.log_level.is_none() {
-        settings.log.level = QUIET.to_owned();
     }
     settings.upstream.check = false;
     Ok((settings, via))
@@ -113,7 +116,7 @@ fn leads_to(url: &Url, listen: SocketAddr) -> bool {
     is_here && url.port_or_known_default() == Some(listen.port())
 }
 
-fn pricing(settings: &Settings) -> Result<Pricing, Failure> {
+pub(super) fn pricing(settings: &Settings) -> Result<Pricing, Failure> {
     let (book, provider) = paceline_gateway::prices(settings)
         .map_err(|error| Failure::new(exit::CONFIGURATION, error))?;
     Ok(Pricing { book, provider })

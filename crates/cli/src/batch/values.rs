@@ -7,6 +7,9 @@ use paceline_tokens::prices::parse_nanos;
 
 use crate::ledger::moment::{Moment, now_ms};
 
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 86_400_000;
+
 /// `20`, `$20`, `0.50usd`, `12.5 usd`: dollars, as billionths of one.
 pub(super) fn money(text: &str) -> Result<u64, String> {
     let number = text.trim().trim_start_matches('$');
@@ -33,7 +36,7 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("`{text}` is no size: it takes one such as 32MiB or 200MB"))
 }
 
-/// `2h` from now, or `2026-11-22T18:30` in UTC.
+/// `2h` from now, the next `18:30` of UTC, or `2026-11-22T18:30`, in UTC or with an offset from it.
 pub(super) fn by(text: &str) -> Result<SystemTime, String> {
     if let Some(ahead) = parse_duration(text.trim_start_matches('+')) {
         return Ok(SystemTime::now() + ahead);
@@ -44,9 +47,47 @@ pub(super) fn by(text: &str) -> Result<SystemTime, String> {
              how long from now, such as 90m or 2h"
         )
     };
-    let moment = Moment::parse(text).map_err(|_| wrong())?;
-    let unix_ms = u64::try_from(moment.unix_ms(now_ms())).map_err(|_| wrong())?;
+    if let Some(time) = minutes(text) {
+        let today_ms = now_ms().rem_euclid(DAY_MS);
+        let ahead_ms = (time * MINUTE_MS - today_ms).rem_euclid(DAY_MS);
+        return Ok(SystemTime::now() + Duration::from_millis(ahead_ms.unsigned_abs()));
+    }
+    let (local, offset) = without_offset(text);
+    let moment = Moment::parse(local).map_err(|_| wrong())?;
+    let unix_ms = moment.unix_ms(now_ms()) - offset * MINUTE_MS;
+    let unix_ms = u64::try_from(unix_ms).map_err(|_| wrong())?;
     Ok(UNIX_EPOCH + Duration::from_millis(unix_ms))
+}
+
+/// `18:30` as minutes.
+fn minutes(text: &str) -> Option<i64> {
+    let (hours, minutes) = text.split_once(':')?;
+    let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (hours, minutes) = match digits(hours) && digits(minutes) {
+        true => (hours.parse::<i64>().ok()?, minutes.parse::<i64>().ok()?),
+        false => return None,
+    };
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+}
+
+/// A time without the offset from UTC at its end, and that in minutes.
+fn without_offset(text: &str) -> (&str, i64) {
+    let Some(at) = text.len().checked_sub("+01:00".len()) else {
+        return (text, 0);
+    };
+    let offset = text.get(at..).filter(|_| text.contains('T'));
+    let found = offset.and_then(|offset| {
+        let minutes = minutes(offset.get(1..)?)?;
+        match offset.as_bytes().first() {
+            Some(b'+') => Some(minutes),
+            Some(b'-') => Some(-minutes),
+            _ => None,
+        }
+    });
+    match found {
+        Some(offset) => (text.get(..at).unwrap_or(text), offset),
+        None => (text, 0),
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +123,15 @@ mod tests {
         assert!((7_190..=7_200).contains(&soon.as_secs()), "{soon:?}");
         let then = by("2026-11-22T00:00").unwrap().duration_since(UNIX_EPOCH);
         assert_eq!(then.unwrap().as_millis(), 1_795_305_600_000);
-        assert!(by("tomorrow").is_err());
+        let offset = by("2026-11-22T01:30:00+01:30").unwrap();
+        assert_eq!(offset, by("2026-11-22T00:00:00Z").unwrap());
+        let next = by("18:30").unwrap();
+        let ahead = next.duration_since(SystemTime::now()).unwrap_or_default();
+        assert!(ahead <= Duration::from_secs(86_400), "{ahead:?}");
+        let since = next.duration_since(UNIX_EPOCH).unwrap().as_secs() + 1;
+        assert!((66_600..=66_602).contains(&(since % 86_400)), "{since}");
+        for text in ["tomorrow", "25:00", "1:30", "2026-11-22T01:30+25:00"] {
+            assert!(by(text).is_err(), "{text}");
+        }
     }
 }

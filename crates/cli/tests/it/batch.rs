@@ -157,6 +157,35 @@ async fn a_file_is_run_to_its_end_and_the_same_command_has_nothing_to_do_then() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_leaves_out_what_is_done_and_changes_nothing() -> Result<()> {
+    let stage = Stage::new(20, Duration::ZERO).await?;
+    ensure!(stage.run(&[])?.status.success());
+    let journal = stage.path("results.jsonl.paceline/journal");
+    let before = fs::read(&journal)?;
+    let edited = fs::read_to_string(stage.path("requests.jsonl"))?;
+    let edited = edited.replacen("number 7", "number seven", 1);
+    fs::write(stage.path("requests.jsonl"), edited)?;
+    let plan = Command::new(env!("CARGO_BIN_EXE_paceline"))
+        .args(["batch", "plan", "requests.jsonl", "-o", "results.jsonl"])
+        .args(["--config", "paceline.toml", "--json"])
+        .current_dir(stage.folder.path())
+        .env_clear()
+        .env("PACELINE_STATE_DIR", stage.path("state"))
+        .output()?;
+    ensure!(plan.status.success(), "{}", told(&plan));
+    let plan: Value = serde_json::from_slice(&plan.stdout)?;
+    ensure!(plan["plan"]["requests"] == 1, "{plan}");
+    ensure!(plan["done_before"]["lines"] == 19, "{plan}");
+    // The run has told how long answers are: ten tokens each.
+    let output = &plan["plan"]["models"][0];
+    ensure!(output["output_basis"]["learned"] == 1, "{plan}");
+    ensure!(output["output_tokens"]["expected"] == 10, "{plan}");
+    ensure!(fs::read(&journal)? == before);
+    ensure!(stage.simulator.book().len() == 20);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_every_line_has_one_result_and_repeats_are_reported() -> Result<()> {
     const LINES: usize = 600;
     let stage = Stage::new(LINES, Duration::from_millis(30)).await?;

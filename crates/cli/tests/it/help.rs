@@ -26,6 +26,7 @@ fn help_says_what_the_snapshots_say() {
         ("ledger", &["ledger", "--help"]),
         ("ledger-export", &["ledger", "export", "--help"]),
         ("ledger-status", &["ledger", "status", "--help"]),
+        ("batch-plan", &["batch", "plan", "--help"]),
         ("count", &["count", "--help"]),
         ("prices", &["prices", "--help"]),
         ("prices-list", &["prices", "list", "--help"]),

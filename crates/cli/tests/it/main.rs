@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod batch;
+mod batch_plan;
 mod books;
 mod check;
 mod clients;

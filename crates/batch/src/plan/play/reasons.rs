@@ -48,6 +48,8 @@ pub(super) struct Reasons {
     latest: Timestamp,
     end: Timestamp,
     times: BTreeMap<Bind, Duration>,
+    /// The limit that was waited for last.
+    limit: Option<Bind>,
 }
 
 impl Reasons {
@@ -57,13 +59,16 @@ impl Reasons {
             latest: start,
             end: start,
             times: BTreeMap::new(),
+            limit: None,
         }
     }
 
-    /// A request did not have to wait for a limit.
-    pub(super) fn admitted_at_once(&mut self, now: Timestamp) {
+    /// A request did not have to wait for a limit, but for room among those under way. Where that is not
+    /// all there could be, it is small because of a limit that others had to wait for.
+    pub(super) fn admitted_at_once(&mut self, is_all: bool, now: Timestamp) {
         if now > self.latest {
-            self.explain(Bind::Concurrency, now);
+            let limit = self.limit.clone().filter(|_| !is_all);
+            self.explain(limit.unwrap_or(Bind::Concurrency), now);
         }
     }
 
@@ -86,6 +91,9 @@ impl Reasons {
             Binding::Spacing => Bind::Spacing,
             _ => Bind::Concurrency,
         };
+        if matches!(bind, Bind::Limit { .. }) {
+            self.limit = Some(bind.clone());
+        }
         self.explain(bind, now);
     }
 
