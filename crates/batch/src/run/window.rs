@@ -65,7 +65,7 @@ impl Default for Concurrency {
 /// The present number for requests that share a limit pool, as far as can be told from here: those of one
 /// model.
 #[derive(Clone, Copy, Debug)]
-struct Window {
+pub(crate) struct Window {
     rule: Concurrency,
     size: usize,
     /// How many are under way.
@@ -73,7 +73,7 @@ struct Window {
 }
 
 impl Window {
-    fn new(rule: Concurrency) -> Self {
+    pub(crate) fn new(rule: Concurrency) -> Self {
         let mut window = Self {
             rule,
             size: START,
@@ -84,7 +84,7 @@ impl Window {
     }
 
     /// Takes another rule from now on.
-    fn retune(&mut self, rule: Concurrency) {
+    pub(crate) fn retune(&mut self, rule: Concurrency) {
         self.rule = rule;
         self.size = match rule {
             Concurrency::Auto { most } => self.size.clamp(LEAST.min(most.max(1)), most.max(1)),
@@ -92,13 +92,13 @@ impl Window {
         };
     }
 
-    fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         self.size
     }
 
     /// An answer came, of which `waited` was in the queue. Growing makes sense only where the window was
     /// `full`.
-    fn answered(&mut self, waited: Duration, took: Duration, full: bool) {
+    pub(crate) fn answered(&mut self, waited: Duration, took: Duration, full: bool) {
         let ran = took.saturating_sub(waited);
         let waits_little = waited <= SHORT || waited * 4 < ran;
         if waits_little && full {
