@@ -126,10 +126,15 @@ impl Planner {
     /// Takes in a request that is to be sent.
     pub fn add(&mut self, item: &Item) {
         let endpoint = Endpoint::classify(&http::Method::POST, &item.url);
-        let read = RequestFacts::parse_with_text(endpoint.kind, &item.body, &mut |text| {
-            self.sizer.take_text(text);
-        });
+        let (kind, wants_text) = (endpoint.kind, self.sizer.wants_text());
+        let read = match wants_text {
+            true => RequestFacts::parse_with_text(kind, &item.body, &mut |text| {
+                self.sizer.take_text(text);
+            }),
+            false => RequestFacts::parse(kind, &item.body),
+        };
         let profile = self.sizer.profile();
+        let profile = wants_text.then_some(profile);
         let facts = match read {
             Ok(facts) => facts,
             Err(error) => return self.unreadable.add(item.line, &error.to_string()),

@@ -1,5 +1,6 @@
 //! One request: its tokens, and what is expected of its answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use paceline_provider::{EndpointKind, RequestFacts};
@@ -34,6 +35,14 @@ pub(super) struct Sized {
     pub(super) images: u64,
 }
 
+/// The shape of the text is looked at in so many requests, and then in one of [`SHAPED_EACH`]: it takes many
+/// times as long as all the rest. The estimates of the others are put right by what it makes of those.
+const SHAPED_FIRST: u64 = 10_000;
+const SHAPED_EACH: u64 = 17;
+
+/// Models whose estimates are put right apart from each other.
+const MODELS_MAX: usize = 1_000;
+
 /// Turns requests into sizes.
 #[derive(Debug)]
 pub(super) struct Sizer {
@@ -42,6 +51,9 @@ pub(super) struct Sizer {
     default_output_tokens: u64,
     exact: bool,
     profile: TextProfile,
+    seen: u64,
+    /// Tokens with a look at the shape and without, by model.
+    looked: HashMap<String, (u64, u64)>,
 }
 
 impl Sizer {
@@ -52,7 +64,15 @@ impl Sizer {
             default_output_tokens: settings.default_output_tokens,
             exact: settings.exact,
             profile: TextProfile::default(),
+            seen: 0,
+            looked: HashMap::new(),
         }
+    }
+
+    /// Whether the text of the next request is to be given.
+    pub(super) fn wants_text(&mut self) -> bool {
+        self.seen += 1;
+        self.seen <= SHAPED_FIRST || self.seen.is_multiple_of(SHAPED_EACH)
     }
 
     /// Takes in a piece of the text of the next request.
@@ -65,21 +85,18 @@ impl Sizer {
         std::mem::take(&mut self.profile)
     }
 
+    /// The size of a request, with the profile of its text where that was given.
     pub(super) fn size(
-        &self,
+        &mut self,
         facts: &RequestFacts<'_>,
-        profile: TextProfile,
+        profile: Option<TextProfile>,
         body: &[u8],
     ) -> Sized {
-        let model = &*facts.model;
         let counted = match self.exact {
             true => exact_tokens(facts, body),
             false => None,
         };
-        let input = self.estimate_input(facts, profile);
-        let estimate = self
-            .calibrations
-            .estimate(model, Estimator::Calibrated, &input);
+        let estimated = self.estimate(facts, profile);
         let (prediction, choices) = self.prediction(facts);
         let (output, basis) = match facts.kind {
             EndpointKind::Embeddings
@@ -96,13 +113,44 @@ impl Sizer {
         };
         let makes_images = facts.kind == EndpointKind::ImagesGenerations;
         Sized {
-            input_tokens: counted.unwrap_or(estimate.input_tokens),
+            input_tokens: counted.unwrap_or(estimated),
             exact: counted.is_some(),
             output,
             basis,
             output_reserved: reserved,
             tier: crate::run::tier(facts.service_tier.as_deref()),
             images: if makes_images { choices } else { 0 },
+        }
+    }
+
+    fn estimate(&mut self, facts: &RequestFacts<'_>, profile: Option<TextProfile>) -> u64 {
+        let of = |profile| {
+            let input = self.estimate_input(facts, profile);
+            let estimator = Estimator::Calibrated;
+            let estimate = self.calibrations.estimate(&facts.model, estimator, &input);
+            estimate.input_tokens
+        };
+        let coarse = of(coarse_profile(facts));
+        let shaped = profile.map(of);
+        let room = self.looked.len() < MODELS_MAX;
+        match (self.looked.get_mut(&*facts.model), shaped) {
+            (Some((with, without)), Some(shaped)) => {
+                *with = with.saturating_add(shaped);
+                *without = without.saturating_add(coarse);
+                shaped
+            }
+            (None, Some(shaped)) => {
+                if room {
+                    let model = facts.model.clone().into_owned();
+                    self.looked.insert(model, (shaped, coarse));
+                }
+                shaped
+            }
+            (Some((with, without)), None) => {
+                let scaled = u128::from(coarse) * u128::from(*with) / u128::from((*without).max(1));
+                u64::try_from(scaled).unwrap_or(u64::MAX)
+            }
+            (None, None) => coarse,
         }
     }
 
@@ -131,6 +179,23 @@ impl Sizer {
             grounded_percent: 0,
             family: Family::for_model(&facts.model),
         }
+    }
+}
+
+/// The profile of a text of which only the classes of characters are known.
+fn coarse_profile(facts: &RequestFacts<'_>) -> TextProfile {
+    let text = &facts.text;
+    TextProfile {
+        characters: text.characters,
+        bytes: text.bytes,
+        ascii_letters: text.ascii_letters,
+        digits: text.digits,
+        whitespace: text.whitespace,
+        ascii_other: text.ascii_other,
+        two_byte: text.two_byte,
+        three_byte: text.three_byte,
+        four_byte: text.four_byte,
+        ..TextProfile::default()
     }
 }
 

@@ -314,6 +314,34 @@ fn names_in_a_file_do_not_fill_the_memory() {
 }
 
 #[test]
+fn of_many_requests_the_shape_of_some_is_enough() {
+    let texts = [
+        "Hello there, how are you?",
+        "x = f(1) + [2, 3]; // 12345",
+        "ÄÖÜ größer als 名前",
+    ];
+    let body = |number: usize| {
+        let text = texts[number / 7 % texts.len()];
+        format!(r#"{{"model":"gpt-4o","messages":[{{"role":"user","content":"{text}"}}]}}"#)
+    };
+    let settings = || PlanSettings {
+        exact: false,
+        ..settings()
+    };
+    let input = |count: usize| {
+        let mut planner = Planner::new(settings(), |_| pool(Vec::new()));
+        for number in 0..count {
+            planner.add(&item(number as u32, CHAT, &body(number)));
+        }
+        let plans = planner.sums.into_plans(&Calibrations::default());
+        plans[0].input_tokens as f64
+    };
+    // The text of all of the first ones is looked at; those after them are like them.
+    let (all, some) = (input(9_996), input(29_988));
+    assert!((some / all / 3.0 - 1.0).abs() < 0.02, "{all} {some}");
+}
+
+#[test]
 fn a_million_requests_are_added_up_without_changing_the_sums_or_the_time() {
     let entry = |number: u64| Entry {
         pool: number.is_multiple_of(3).into(),

@@ -1,11 +1,15 @@
-//! `paceline batch plan`: words, figures and exit codes, without a provider.
+//! `paceline batch plan`: words, figures and exit codes, mostly without a provider.
 
 use std::fs;
 use std::path::Path;
 
+use paceline_simulator::{Simulator, SimulatorSettings};
+use paceline_testkit::{GatewayCommand, chat};
 use serde_json::Value;
 
-use crate::command::{Ended, run};
+use crate::command::{Ended, ended, paceline, run};
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// So many chats, each charged 300 tokens.
 fn chats(folder: &Path, count: usize) -> String {
@@ -132,4 +136,42 @@ fn a_gateway_that_does_not_answer_is_named() {
         "{}",
         shown.err
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_gateway_tells_its_limits() {
+    let simulator = Simulator::start(SimulatorSettings::default())
+        .await
+        .unwrap();
+    let gateway = GatewayCommand::new(env!("CARGO_BIN_EXE_paceline"), simulator.address())
+        .configuration("[limits]\nrequests_per_minute = 60\nwindow = \"bucket\"\n")
+        .variable("PACELINE_ADMIN_TOKEN", TOKEN)
+        .start()
+        .unwrap();
+    gateway.until_ready().unwrap();
+    let headers = [("authorization", "Bearer sk-test")];
+    let answer = gateway
+        .caller()
+        .chat(&headers, chat(10, false))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let home = tempfile::tempdir().unwrap();
+    let input = chats(home.path(), 120);
+    let via = format!("http://{}/v1", gateway.address());
+    let arguments = ["batch", "plan", &input, "--via", &via, "--json"];
+    let mut command = paceline(home.path(), &arguments);
+    command.env("PACELINE_ADMIN_TOKEN", TOKEN);
+    let shown = tokio::task::block_in_place(|| ended(&mut command));
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    let plan = &json(&shown)["plan"];
+    let pool = &plan["pools"][0];
+    assert_eq!(
+        (&pool["source"], &pool["requests"]),
+        (&"gateway".into(), &120.into())
+    );
+    assert_eq!(pool["limits"][0]["amount"], 60);
+    // 60 go at once, but for the one that went before, and the others at one a second.
+    let wall_ms = plan["course"]["wall_ms"].as_u64().unwrap();
+    assert!((60_000..=75_000).contains(&wall_ms), "{wall_ms}");
 }

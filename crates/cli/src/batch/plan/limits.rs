@@ -162,11 +162,9 @@ impl Limits {
         let mut pools = told.pools.iter();
         let found = pools.clone().find(serves);
         let found = found.or_else(|| pools.find(|pool| pool.name == *rule));
+        // Nothing went there yet, and so the gateway has nothing to tell.
         let Some(state) = found else {
-            return Pool {
-                source: LimitsSource::Unknown,
-                ..known_pool(foreseen, false)
-            };
+            return known_pool(foreseen, false);
         };
         let guard = foreseen.settings.learned_guard;
         let limits = state.limits.iter();
