@@ -29,6 +29,7 @@
 
 mod admin;
 mod alerts;
+mod batches;
 mod budgets;
 mod checker;
 mod document;
@@ -66,6 +67,7 @@ mod verify;
 
 pub use admin::Admin;
 pub use alerts::Webhook;
+pub use batches::Batches;
 pub use budgets::{BudgetPeriod, BudgetRule, BudgetScope, BudgetUnit};
 pub use domains::{
     ChargeRule, DomainRule, LimitRule, Metric, SettleRule, WhenStoreIsAway, WindowKind,

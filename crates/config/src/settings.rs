@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::RawAdmin;
 use crate::alerts::RawAlerts;
+use crate::batches::RawBatches;
 use crate::budgets::{self, RawBudget};
 use crate::checker::Checker;
 use crate::domains::{self, RawDomain, RawLimits};
@@ -23,8 +24,8 @@ use crate::telemetry::RawTelemetry;
 use crate::tenants::{self, RawTenant};
 use crate::upstream::RawUpstream;
 use crate::{
-    Admin, BudgetRule, DomainRule, EstimatorKind, Ledger, Log, Prices, Queue, Retry, Server, Store,
-    Telemetry, Tenant, Tier, Upstream, Webhook,
+    Admin, Batches, BudgetRule, DomainRule, EstimatorKind, Ledger, Log, Prices, Queue, Retry,
+    Server, Store, Telemetry, Tenant, Tier, Upstream, Webhook,
 };
 
 /// Everything that can be set, checked and complete: nothing in here needs another look.
@@ -61,6 +62,8 @@ pub struct Settings {
     pub webhook: Option<Webhook>,
     /// How much money, tokens or requests somebody may use in a period.
     pub budgets: Vec<BudgetRule>,
+    /// Batches: OpenAI's batch API served here, and the question beforehand.
+    pub batches: Batches,
     /// Where usage records are kept, and for how long.
     pub ledger: Ledger,
     /// What is logged, and in which form.
@@ -107,6 +110,7 @@ pub(crate) struct RawSettings {
     store: RawStore,
     estimator: RawEstimator,
     prices: RawPrices,
+    batches: RawBatches,
     ledger: RawLedger,
     budgets: BTreeMap<String, RawBudget>,
     alerts: RawAlerts,
@@ -127,6 +131,7 @@ impl RawSettings {
         let (default_domain, domains) = domains::check(self.limits, self.domains, checker);
         let store = self.store.check(checker);
         let prices = self.prices.check(&admin.state_dir, checker);
+        let batches = self.batches.check(&admin.state_dir, checker);
         let ledger = self.ledger.check(checker);
         let webhook = self.alerts.check(checker);
         let budgets = budgets::check(self.budgets, checker);
@@ -146,6 +151,7 @@ impl RawSettings {
             default_output_tokens: self.estimator.default_output_tokens,
             grounded_margin_percent: self.estimator.grounded_margin_percent,
             prices,
+            batches,
             ledger,
             webhook,
             budgets,

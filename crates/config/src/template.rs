@@ -7,7 +7,7 @@ use crate::node::join;
 use crate::shape::{Form, Shape};
 
 /// The sections in the order of the file: what is changed most comes first.
-pub(crate) const SECTIONS: [&str; 16] = [
+pub(crate) const SECTIONS: [&str; 17] = [
     "server",
     "upstream",
     "limits",
@@ -20,6 +20,7 @@ pub(crate) const SECTIONS: [&str; 16] = [
     "prices",
     "budgets",
     "alerts",
+    "batches",
     "ledger",
     "admin",
     "log",

@@ -29,6 +29,7 @@ use crate::clock::utc;
 use crate::exchange::Exchange;
 use crate::record::{Account, Kept, service_tier, split_tags};
 use crate::respond::Problem;
+use crate::shared::Shared;
 
 /// Budgets of callers that are remembered for those who look at them.
 const SEEN_MAX: usize = 10_000;
@@ -110,6 +111,36 @@ impl Purse {
         }
     }
 
+    /// Whether all hard budgets that hold for a caller's calls have room for a batch now.
+    ///
+    /// # Errors
+    /// The budget that has none, or whose price is not known.
+    pub(crate) async fn could_hold(
+        &self,
+        settings: &Settings,
+        caller: &Caller,
+        batch: BatchSpend<'_>,
+        shared: &Shared,
+    ) -> Result<(), Problem> {
+        let budgets = budgets_of(&settings.budgets, caller);
+        let hard: Vec<_> = budgets.iter().filter(|budget| budget.is_hard).collect();
+        let needs_price = hard.iter().any(|budget| budget.unit == Unit::Nanousd);
+        let spend = batch.spend(settings, shared, needs_price)?;
+        for budget in hard {
+            // One that cannot be asked now is asked again by each request of the batch.
+            let Ok(standing) = self.budgets.look(budget).await else {
+                continue;
+            };
+            let held = standing.held.saturating_add(standing.elsewhere);
+            let taken = standing.spent.saturating_add(held);
+            let need = spend.of(budget.unit);
+            if taken.saturating_add(need) > budget.amount {
+                return Err(no_room(budget, &standing, need, shared));
+            }
+        }
+        Ok(())
+    }
+
     /// What a call is told whose patience ended while it waited for room: which budget has none.
     async fn busy(&self, settings: &Settings, exchange: &Exchange, worst: Spend) -> Problem {
         let budgets = budgets_of(&settings.budgets, &exchange.caller);
@@ -170,6 +201,72 @@ impl Purse {
             }
         }
     }
+}
+
+/// What a batch is going to spend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchSpend<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) requests: u64,
+    pub(crate) input_each: u64,
+    pub(crate) output_each: u64,
+}
+
+impl BatchSpend<'_> {
+    fn spend(
+        &self,
+        settings: &Settings,
+        shared: &Shared,
+        needs_price: bool,
+    ) -> Result<Spend, Problem> {
+        let nanousd = if needs_price {
+            let (book, provider) = shared.recorder.prices();
+            let day = Date::of_unix_seconds(shared.now_ms().unsigned_abs() / 1_000);
+            let price = match settings.prices.unknown {
+                UnknownPrice::Dearest => book
+                    .price_at(&provider, self.model, day)
+                    .cloned()
+                    .or_else(|| book.dearest(day)),
+                UnknownPrice::Refuse => book.price_at(&provider, self.model, day).cloned(),
+            };
+            let price = price.ok_or_else(|| Problem::price_unknown(self.model, &provider))?;
+            let most = price.most_of(&CostBound::text(self.input_each, Some(self.output_each)));
+            most.map_err(|unpriced| Problem::unpriced(&unpriced))?
+        } else {
+            0
+        };
+        let tokens = self.input_each.saturating_add(self.output_each);
+        Ok(Spend {
+            nanousd: nanousd.saturating_mul(self.requests),
+            tokens: tokens.saturating_mul(self.requests),
+            requests: self.requests,
+        })
+    }
+}
+
+/// A budget that cannot hold a batch.
+fn no_room(budget: &Budget, standing: &Standing, need: u64, shared: &Shared) -> Problem {
+    let amount = |units: u64| alerts::amount(budget.unit, units);
+    let now_ms = shared.now_ms().unsigned_abs();
+    let free_at_ms = standing.window_end_ms.filter(|_| need <= budget.amount);
+    let wait = free_at_ms.map(|at| Duration::from_millis(at.saturating_sub(now_ms).max(1)));
+    let free = free_at_ms.map_or(String::new(), |at| {
+        format!("; it starts anew at {}", utc(at))
+    });
+    Problem::budget(
+        format!(
+            "the budget {} of {} ({}) has no room for the batch: {} of {} are spent and {} held, and it may \
+             take {}{free}",
+            budget.name,
+            shown_scope(&budget.scope),
+            budget.period.name(),
+            amount(standing.spent),
+            amount(budget.amount),
+            amount(standing.held.saturating_add(standing.elsewhere)),
+            amount(need)
+        ),
+        wait,
+    )
 }
 
 /// Settles what was reserved for a call that is over, and went out so many times.

@@ -9,6 +9,7 @@
 
 mod admin;
 mod announce;
+mod batches;
 mod body;
 mod budget;
 mod call_id;

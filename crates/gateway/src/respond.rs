@@ -20,6 +20,7 @@ const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// All codes of errors that originate here, for the documentation and its test.
 pub const ERROR_CODES: &[&str] = &[
     "admin_path_refused",
+    "BATCH_RATE_LIMITED",
     "budget_busy",
     "budget_exceeded",
     "body_timeout",
@@ -224,6 +225,29 @@ impl Problem {
             ),
             Duration::from_secs(1),
         )
+    }
+
+    /// A batch would not be through in time; `wait` is how much longer it takes.
+    pub(crate) fn batch_rate_limited(message: String, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            // An answer and not a failure: whoever asked decides.
+            should_retry: Some(false),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "rate_limit_error",
+                "BATCH_RATE_LIMITED",
+                message,
+            )
+        }
+    }
+
+    /// A body of a call that this gateway answers, which is not understood.
+    pub(crate) fn invalid_request(message: String, param: Option<&str>) -> Self {
+        Self {
+            param: param.map(str::to_owned),
+            ..Self::invalid("invalid_request", message)
+        }
     }
 
     /// A budget in dollars holds for the call, and its price is not known.

@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, Request, Response};
 use paceline_provider::{BodyKind, Endpoint, EndpointKind, Pacing};
 
 use crate::announce::{Announced, Progress};
+use crate::batches::{self, Own, OwnCall};
 use crate::body::ReplyBody;
 use crate::caller::Caller;
 use crate::exchange::{Ending, Exchange};
@@ -38,17 +39,21 @@ pub(crate) async fn serve(
             let (request, exchange) = *session;
             Some(realtime::serve(worker, request, exchange).await)
         }
-        Err(IntakeError::Problem(problem)) => {
-            let counter = worker
-                .shared
-                .metrics
-                .refusals
-                .of(&["gateway", problem.code]);
-            counter.inc();
-            Some(problem.into_response())
-        }
-        Err(IntakeError::Gone) => None,
+        Ok(Prepared::Own(call)) => match batches::answer(worker, *call).await {
+            Ok(response) => Some(response),
+            Err(error) => refuse(worker, error),
+        },
+        Err(error) => refuse(worker, error),
     }
+}
+
+fn refuse(worker: &Worker, error: IntakeError) -> Option<Response<ReplyBody>> {
+    let IntakeError::Problem(problem) = error else {
+        return None;
+    };
+    let refusals = &worker.shared.metrics.refusals;
+    refusals.of(&["gateway", problem.code]).inc();
+    Some(problem.into_response())
 }
 
 /// A request that is refused before its story could begin leaves a line all the same.
@@ -69,6 +74,8 @@ enum Prepared {
     Call(Box<Call>),
     /// A WebSocket session.
     Session(Box<(Request<CallerBody>, Exchange)>),
+    /// A call that is answered here.
+    Own(Box<OwnCall>),
 }
 
 /// A call: what to send, and its story so far.
@@ -92,6 +99,15 @@ async fn prepare(
         .map_err(refused_unread)?;
     let caller = Caller::identify(request.headers(), &live.settings, &shared.names, grant)
         .map_err(refused_unread)?;
+    if let Some(own) = Own::of(request.method(), request.uri().path()) {
+        let call = OwnCall {
+            own,
+            live,
+            caller,
+            request,
+        };
+        return Ok(Prepared::Own(Box::new(call)));
+    }
     let mut request = request;
     if caller.key.is_some() {
         // Keys of this gateway are nobody else's.

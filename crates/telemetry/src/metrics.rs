@@ -229,6 +229,8 @@ pub struct Metrics {
     pub store_mode_changes: std::sync::Arc<Bounded<Counter>>,
     /// See [`names::BUDGET_ALERTS`].
     pub budget_alerts: Bounded<Counter>,
+    /// See [`names::BATCH_PREFLIGHTS`].
+    pub batch_preflights: Bounded<Counter>,
     /// See [`names::TELEMETRY_SPANS`].
     pub telemetry_spans: Bounded<Counter>,
     /// See [`names::TELEMETRY_EXPORTS`].
@@ -297,6 +299,7 @@ impl Metrics {
             upstream_reachable: single(register, names::UPSTREAM_REACHABLE, Gauge::default()),
             store_mode_changes: std::sync::Arc::new(family(register, names::STORE_MODE_CHANGES)),
             budget_alerts: family(register, names::BUDGET_ALERTS),
+            batch_preflights: family(register, names::BATCH_PREFLIGHTS),
             telemetry_spans: family(register, names::TELEMETRY_SPANS),
             telemetry_exports: family(register, names::TELEMETRY_EXPORTS),
             alert_webhooks: family(register, names::ALERT_WEBHOOKS),
@@ -423,6 +426,7 @@ mod tests {
             &metrics.retries,
             &metrics.store_mode_changes,
             &metrics.budget_alerts,
+            &metrics.batch_preflights,
             &metrics.telemetry_spans,
             &metrics.telemetry_exports,
             &metrics.alert_webhooks,

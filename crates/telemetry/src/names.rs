@@ -88,6 +88,7 @@ metrics! {
     RETRIES = Counter "paceline_retries" ["reason"] "Attempts beyond the first, by what made them necessary";
     UPSTREAM_REACHABLE = Gauge "paceline_upstream_reachable" [] "1 when the last check or call reached the upstream, 0 when it did not";
     BUDGET_ALERTS = Counter "paceline_budget_alerts" ["budget", "percent"] "Thresholds of budgets that were reached, by budget and percent of its amount";
+    BATCH_PREFLIGHTS = Counter "paceline_batch_preflights" ["result"] "Questions before a batch by what was answered: admitted, refused for its rate, refused for a budget, or with limits that are not known";
     TELEMETRY_SPANS = Counter "paceline_telemetry_spans" ["result"] "Spans for the OpenTelemetry collector: sent, rejected by it, failed to be sent, or dropped because the queue was full";
     TELEMETRY_EXPORTS = Counter "paceline_telemetry_exports" ["signal", "result"] "Batches for the OpenTelemetry collector by signal and result";
     ALERT_WEBHOOKS = Counter "paceline_alert_webhooks" ["result"] "Alerts for the webhook: taken, refused, failed after all tries, or dropped because too many waited";

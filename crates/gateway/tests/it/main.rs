@@ -15,6 +15,7 @@ mod monitoring_events;
 mod monitoring_hostile;
 mod openapi;
 mod pacing;
+mod preflight;
 mod provider;
 mod records;
 mod refusals;

@@ -6,10 +6,16 @@ use paceline_telemetry::names::{ALL, Kind, Metric};
 use serde_json::Value;
 
 /// Metrics that the dashboard does without, each with the reason.
-const NOT_SHOWN: [(&str, &str); 1] = [(
-    "paceline_next_launch_epoch_seconds",
-    "a moment some seconds ahead at most, over before the next scrape",
-)];
+const NOT_SHOWN: [(&str, &str); 2] = [
+    (
+        "paceline_next_launch_epoch_seconds",
+        "a moment some seconds ahead at most, over before the next scrape",
+    ),
+    (
+        "paceline_batch_preflights",
+        "a few questions a day, whose answers go to who asks",
+    ),
+];
 
 /// The rows, in their order.
 const ROWS: [&str; 9] = [

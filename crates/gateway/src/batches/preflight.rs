@@ -1,0 +1,426 @@
+//! Whether a batch would be through in time: `POST /v1/batches/preflight`.
+//!
+//! Nothing is reserved: what others do meanwhile may make it otherwise. Every line of the batch is held
+//! to limits and budgets when it comes, whatever was answered here.
+
+mod projection;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use paceline_config::{DomainRule, SettleRule, parse_duration};
+use paceline_limiter::{Charge, ChargeParts, DomainSnapshot, Metric, Refusal};
+use paceline_provider::{Endpoint, EndpointKind};
+use paceline_tokens::{OutputKey, PredictionSource};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::OwnCall;
+use crate::body::ReplyBody;
+use crate::budget::BatchSpend;
+use crate::intake::{IntakeBounds, IntakeError, read_whole};
+use crate::labels;
+use crate::pace::{Asks, Pool, PoolKey};
+use crate::respond::Problem;
+use crate::shared::{Live, Shared};
+
+use projection::{Binds, Projection, project};
+
+/// What is asked is short.
+const BODY_BYTES_MAX: u64 = 16 * 1024;
+
+/// No batch has more requests, or tokens.
+const REQUESTS_MAX: u64 = 1_000_000_000;
+const TOKENS_MAX: u64 = 1_000_000_000_000_000;
+
+/// Waiting requests that are looked at one by one; of more, the rest counts as these do on average.
+const WAITING_SEEN: usize = 10_000;
+
+/// What is asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    model: String,
+    requests: u64,
+    /// Of all requests together.
+    input_tokens: u64,
+    /// That each request allows.
+    max_output_tokens: Option<u64>,
+    endpoint: Option<String>,
+    within: Option<String>,
+}
+
+/// A batch as it is asked for, checked.
+#[derive(Debug)]
+struct Batch {
+    model: String,
+    kind: EndpointKind,
+    requests: u64,
+    input_each: u64,
+    max_output: Option<u64>,
+    within: Duration,
+}
+
+/// The answer to a batch that can start.
+#[derive(Serialize)]
+struct Admitted<'a> {
+    admitted: bool,
+    model: &'a str,
+    pool: &'a str,
+    limits: &'static str,
+    projected_tokens: u64,
+    expected_seconds: Option<f64>,
+    within_seconds: f64,
+    binds: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggested_concurrency: Option<u32>,
+}
+
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    call: OwnCall,
+) -> Result<Response<ReplyBody>, IntakeError> {
+    let counter = &shared.metrics.batch_preflights;
+    let bounds = IntakeBounds {
+        bytes_max: BODY_BYTES_MAX,
+        pause_max: call.live.settings.server.body_timeout,
+    };
+    let OwnCall {
+        live,
+        caller,
+        request,
+        ..
+    } = call;
+    let body = read_whole(request.into_body(), bounds, shared).await?.bytes;
+    let batch = read(&body, &live).map_err(IntakeError::Problem)?;
+    if let Some(key) = caller.key.as_ref().filter(|key| !key.allows(&batch.model)) {
+        let problem = Problem::model_not_allowed(&batch.model, &key.id);
+        return Err(IntakeError::Problem(problem));
+    }
+    let rule = live.settings.domain_for(&batch.model);
+    let asks = Asks {
+        key: PoolKey::of(rule, caller.credential, &batch.model),
+        input_tokens: batch.input_each,
+    };
+    let pool = shared.registry.pool(&asks, rule, &live.settings);
+    let pool = pool.map_err(|error| {
+        tracing::error!(%error, rule = %rule.name, "the limiter refuses its settings");
+        IntakeError::Problem(Problem::internal())
+    })?;
+    let snapshot = pool.snapshot();
+    let output = output_each(shared, &live, &batch);
+    let charge = charge_of_each(rule, &snapshot, &batch, output);
+    if let Some(problem) = too_large(&snapshot, charge, pool.watch().name()) {
+        counter.of(&["refused"]).inc();
+        return Err(IntakeError::Problem(problem));
+    }
+    let spend = BatchSpend {
+        model: &batch.model,
+        requests: batch.requests,
+        input_each: batch.input_each,
+        output_each: output.allowed,
+    };
+    let budgeted = shared
+        .purse
+        .could_hold(&live.settings, &caller, spend, shared);
+    if let Err(problem) = budgeted.await {
+        counter.of(&["budget"]).inc();
+        return Err(IntakeError::Problem(problem));
+    }
+    let seen = Seen {
+        pool: &pool,
+        snapshot: &snapshot,
+        batch: &batch,
+        whole: times(charge, batch.requests),
+    };
+    Ok(seen.verdict(shared))
+}
+
+/// A batch before its pool.
+struct Seen<'a> {
+    pool: &'a Pool,
+    snapshot: &'a DomainSnapshot,
+    batch: &'a Batch,
+    /// What the batch takes in all.
+    whole: Charge,
+}
+
+impl Seen<'_> {
+    fn verdict(&self, shared: &Shared) -> Response<ReplyBody> {
+        let counter = &shared.metrics.batch_preflights;
+        let until = self.snapshot.cool_down_until;
+        let now = shared.clock.now();
+        let cool_down = until.map_or(Duration::ZERO, |until| until.saturating_since(now));
+        let ahead = ahead(self.pool, self.snapshot);
+        let projection = project(self.snapshot, cool_down, ahead, self.whole);
+        let Some(projection) = projection else {
+            counter.of(&["unknown"]).inc();
+            return self.admitted(None);
+        };
+        if projection.takes > self.batch.within {
+            counter.of(&["refused"]).inc();
+            let refusals = &shared.metrics.refusals;
+            refusals.of(&["gateway", "BATCH_RATE_LIMITED"]).inc();
+            return self.refused(&projection);
+        }
+        counter.of(&["admitted"]).inc();
+        self.admitted(Some(&projection))
+    }
+
+    fn admitted(&self, projection: Option<&Projection>) -> Response<ReplyBody> {
+        let known = projection.is_some();
+        super::json(
+            StatusCode::OK,
+            &Admitted {
+                admitted: true,
+                model: &self.batch.model,
+                pool: self.pool.watch().name(),
+                limits: if known { "known" } else { "unknown" },
+                projected_tokens: self.whole.get(Metric::Tokens),
+                expected_seconds: projection.map(|projection| seconds(projection.takes)),
+                within_seconds: seconds(self.batch.within),
+                binds: projection.and_then(|projection| projection.binds.map(described)),
+                suggested_concurrency: self.snapshot.concurrency_max,
+            },
+        )
+    }
+
+    fn refused(&self, projection: &Projection) -> Response<ReplyBody> {
+        let within = self.batch.within;
+        let wait = projection.takes.saturating_sub(within);
+        let tokens = self.whole.get(Metric::Tokens);
+        let remedy = if projection.takes_alone > within {
+            format!(
+                "even alone it would take {:.0} s: allow more with \"within\", or split it",
+                seconds(projection.takes_alone).ceil()
+            )
+        } else {
+            format!("ask again in {:.0} s", seconds(wait).ceil())
+        };
+        let problem = Problem::batch_rate_limited(
+            format!(
+                "{} requests with {tokens} projected tokens take {:.0} s in {}, behind what waits there, and \
+                 may take {:.0} s: {} is in the way; {remedy}",
+                self.batch.requests,
+                seconds(projection.takes).ceil(),
+                self.pool.watch().name(),
+                seconds(within),
+                projection.binds.map_or("its queue".to_owned(), named),
+            ),
+            wait,
+        );
+        let mut envelope: Value = serde_json::from_slice(&problem.envelope()).unwrap_or_default();
+        let figures = json!({
+            "admitted": false,
+            "model": self.batch.model,
+            "pool": &**self.pool.watch().name(),
+            "projected_tokens": tokens,
+            "expected_seconds": seconds(projection.takes),
+            "expected_seconds_alone": seconds(projection.takes_alone),
+            "within_seconds": seconds(within),
+            "suggested_wait_seconds": seconds(wait).ceil().max(1.0),
+            "binds": projection.binds.map(described),
+        });
+        if let (Some(error), Value::Object(figures)) = (envelope["error"].as_object_mut(), figures)
+        {
+            error.extend(figures);
+        }
+        let mut response = problem.into_response();
+        *response.body_mut() = ReplyBody::whole(Bytes::from(envelope.to_string()));
+        response
+    }
+}
+
+fn read(body: &[u8], live: &Live) -> Result<Batch, Problem> {
+    let asked: Asked = serde_json::from_slice(body).map_err(|error| {
+        Problem::invalid_request(format!("the question is not understood: {error}"), None)
+    })?;
+    let wrong = |param: &'static str, expected: &str| {
+        Problem::invalid_request(format!("{param:?} is to be {expected}"), Some(param))
+    };
+    if asked.model.is_empty() || asked.model.len() > 256 {
+        return Err(wrong("model", "the name of a model"));
+    }
+    if !(1..=REQUESTS_MAX).contains(&asked.requests) {
+        return Err(wrong("requests", "a number of requests, from 1"));
+    }
+    if asked.input_tokens > TOKENS_MAX {
+        return Err(wrong(
+            "input_tokens",
+            "a number of tokens, of all requests together",
+        ));
+    }
+    if asked
+        .max_output_tokens
+        .is_some_and(|tokens| tokens > 100_000_000)
+    {
+        return Err(wrong(
+            "max_output_tokens",
+            "the most output tokens of each request",
+        ));
+    }
+    let within = match &asked.within {
+        None => live.settings.batches.preflight_within,
+        Some(text) => parse_duration(text)
+            .filter(|within| !within.is_zero())
+            .ok_or_else(|| wrong("within", "a duration such as 10m or 2h"))?,
+    };
+    let path = asked.endpoint.as_deref().unwrap_or("/v1/chat/completions");
+    Ok(Batch {
+        kind: Endpoint::classify(&Method::POST, path).kind,
+        requests: asked.requests,
+        input_each: asked.input_tokens.div_ceil(asked.requests),
+        max_output: asked.max_output_tokens,
+        within,
+        model: asked.model,
+    })
+}
+
+/// Tokens of one answer.
+#[derive(Clone, Copy)]
+struct Output {
+    /// The most, where the batch says so, else what is expected.
+    allowed: u64,
+    /// Probably.
+    expected: u64,
+}
+
+fn output_each(shared: &Shared, live: &Live, batch: &Batch) -> Output {
+    if matches!(
+        batch.kind,
+        EndpointKind::Embeddings | EndpointKind::Moderations
+    ) {
+        let (allowed, expected) = (0, 0);
+        return Output { allowed, expected };
+    }
+    let key = OutputKey {
+        model: &batch.model,
+        route: labels::endpoint(batch.kind),
+        max_output_tokens: batch.max_output,
+    };
+    let assumed = live.settings.default_output_tokens;
+    let learned = shared.learned.lock().output_lengths.predict(key, assumed);
+    let expected = match (learned.source, batch.max_output) {
+        // Nothing is known but what the batch says.
+        (PredictionSource::Default, Some(most)) => most,
+        _ => learned
+            .typical_tokens
+            .min(batch.max_output.unwrap_or(u64::MAX)),
+    };
+    Output {
+        allowed: batch.max_output.unwrap_or(expected),
+        expected,
+    }
+}
+
+/// What each request takes of the pool's limits in the end.
+fn charge_of_each(
+    rule: &DomainRule,
+    snapshot: &DomainSnapshot,
+    batch: &Batch,
+    output: Output,
+) -> Charge {
+    use paceline_config::ChargeRule;
+    let input = batch.input_each;
+    let formula = snapshot.charge.formula;
+    let is_refunded = match rule.settle {
+        SettleRule::Actual => true,
+        SettleRule::AtAdmission | SettleRule::Highest => false,
+        SettleRule::Learned => formula.refunds,
+    };
+    let used = input.saturating_add(output.expected);
+    let parts = ChargeParts {
+        input,
+        output_max: output.allowed,
+    };
+    let tokens = match rule.charge {
+        _ if is_refunded => used,
+        ChargeRule::Learned => formula.tokens(&parts),
+        ChargeRule::Max => input.max(output.allowed),
+        ChargeRule::Sum => input.saturating_add(output.allowed),
+    };
+    Charge::ZERO
+        .with(Metric::Requests, 1)
+        .with(Metric::Tokens, tokens)
+        .with(Metric::InputTokens, input)
+        .with(Metric::OutputTokens, output.expected)
+}
+
+/// Each request may be more than a whole limit allows.
+fn too_large(snapshot: &DomainSnapshot, each: Charge, pool: &str) -> Option<Problem> {
+    let limit = snapshot
+        .limits
+        .iter()
+        .find(|limit| each.get(limit.metric) > limit.amount)?;
+    let refusal = Refusal::TooLarge {
+        metric: limit.metric,
+        amount: limit.amount,
+        window: limit.window,
+        requested: each.get(limit.metric),
+    };
+    Some(Problem::refusal(&refusal, pool))
+}
+
+fn times(each: Charge, count: u64) -> Charge {
+    Metric::ALL.into_iter().fold(Charge::ZERO, |whole, metric| {
+        whole.with(metric, each.get(metric).saturating_mul(count))
+    })
+}
+
+/// What those that wait already take in all.
+fn ahead(pool: &Pool, snapshot: &DomainSnapshot) -> Charge {
+    let waiting = snapshot.waiting.iter().sum::<usize>();
+    if waiting == 0 {
+        return Charge::ZERO;
+    }
+    let seen = pool.waiting(WAITING_SEEN);
+    let count = u128::try_from(seen.len().max(1)).unwrap_or(1);
+    let all = u128::try_from(waiting).unwrap_or(count).max(count);
+    Metric::ALL.into_iter().fold(Charge::ZERO, |sum, metric| {
+        let units: u128 = seen
+            .iter()
+            .map(|(_, view)| u128::from(view.charge.get(metric)))
+            .sum();
+        let units = units.saturating_mul(all) / count;
+        sum.with(metric, u64::try_from(units).unwrap_or(u64::MAX))
+    })
+}
+
+/// To the millisecond.
+fn seconds(duration: Duration) -> f64 {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)).as_secs_f64()
+}
+
+fn named(binds: Binds) -> String {
+    match binds {
+        Binds::Limit {
+            metric,
+            amount,
+            window,
+            ..
+        } => format!("{amount} {} in {} s", metric.name(), window.as_secs_f64()),
+        Binds::Spacing => "launch spacing".to_owned(),
+        Binds::CoolDown => "a cool-down".to_owned(),
+    }
+}
+
+fn described(binds: Binds) -> Value {
+    match binds {
+        Binds::Limit {
+            metric,
+            amount,
+            window,
+            used,
+        } => json!({
+            "what": "limit",
+            "metric": metric.name(),
+            "amount": amount,
+            "window_seconds": window.as_secs_f64(),
+            "used": used,
+        }),
+        Binds::Spacing => json!({ "what": "spacing" }),
+        Binds::CoolDown => json!({ "what": "cool_down" }),
+    }
+}
