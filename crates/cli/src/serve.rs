@@ -103,6 +103,7 @@ pub(crate) fn failure(error: &StartError) -> Failure {
         | StartError::Store(_)
         | StartError::Keys(_)
         | StartError::Record(_)
+        | StartError::Batches(_)
         | StartError::Telemetry(_) => exit::CONFIGURATION,
         StartError::Thread(_) => exit::FAILURE,
     };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Batches: the question beforehand, and OpenAI's batch API.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batches {
     /// Whether `/v1/files` and `/v1/batches` are served here; else they go to the provider.
     pub enabled: bool,

@@ -16,6 +16,7 @@ use paceline_telemetry::Metrics;
 use tokio::runtime::{Handle, Runtime};
 
 use crate::admin::{AdminPlane, serve_alone};
+use crate::batches::{Desk, keep_house};
 use crate::budget::Purse;
 use crate::keys::{self, CallerKeys};
 use crate::memory::keep;
@@ -35,6 +36,9 @@ const PRUNING: Duration = Duration::from_secs(600);
 
 /// How long it may take to tell the store that this gateway leaves.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long batches may take to put down where they stand, once nothing of them is under way.
+const BATCHES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long what is left may take to reach an OpenTelemetry collector at the end.
 const TELEMETRY_PATIENCE: Duration = Duration::from_secs(2);
@@ -65,6 +69,9 @@ pub enum StartError {
     /// The ledger or the prices cannot be used.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The folder of files and batches cannot be used.
+    #[error("{0}")]
+    Batches(String),
     /// The OpenTelemetry collector's address cannot be used.
     #[error("{0}")]
     Telemetry(String),
@@ -188,6 +195,9 @@ impl Gateway {
         connect: Option<Connect>,
     ) -> Result<Self, StartError> {
         let keys = CallerKeys::not_asked_for();
+        // Files and batches are for callers, and belong to one gateway at a time.
+        let mut settings = settings;
+        settings.batches.enabled = false;
         Self::start_keyed(settings, metrics, admin_token, connect, keys)
     }
 
@@ -215,7 +225,8 @@ impl Gateway {
         let store = limits.map(|limits| open_store(&settings, limits, control.handle()));
         let store = store.transpose()?;
         let handle = control.handle().clone();
-        let opened = open_books((&settings, &metrics), keys, budgets, &handle)?;
+        let mut opened = open_books((&settings, &metrics), keys, budgets, &handle)?;
+        opened.batches = open_batches(&settings, address, &opened.recorder, &handle)?;
         let shared = Arc::new(Shared::new(settings, metrics, store, opened, handle));
         let admin = admin_enabled.then(|| AdminPlane::new(Arc::clone(&shared), admin_token));
         let mut gateway = Self {
@@ -256,6 +267,7 @@ impl Gateway {
             .handle()
             .spawn(prune_ledger(Arc::downgrade(&shared)));
         control.handle().spawn(watch_keys(Arc::downgrade(&shared)));
+        control.handle().spawn(keep_house(Arc::downgrade(&shared)));
         if let Some(kept) = shared.recorder.kept() {
             control.handle().spawn(wait_for(Arc::downgrade(kept)));
         }
@@ -325,6 +337,9 @@ impl Gateway {
     /// within the grace period, everything is settled, and what was learned is written down.
     pub fn stop(mut self) {
         self.shared.stopping.send_replace(true);
+        if let Some(batches) = &self.shared.batches {
+            batches.stop();
+        }
         for pool in self.shared.registry.all() {
             pool.drain();
         }
@@ -332,6 +347,14 @@ impl Gateway {
             if thread.join().is_err() {
                 tracing::error!("a thread of the gateway panicked");
             }
+        }
+        if let (Some(control), Some(batches)) = (&self.control, &self.shared.batches) {
+            let batches = Arc::clone(batches);
+            let stopped = async move {
+                // What does not get that far goes on from its journal.
+                drop(tokio::time::timeout(BATCHES_PATIENCE, batches.stopped()).await);
+            };
+            drop(control.handle().block_on(control.handle().spawn(stopped)));
         }
         if let Some(control) = &self.control {
             let shared = Arc::clone(&self.shared);
@@ -370,6 +393,9 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.shared.stopping.send_replace(true);
+        if let Some(batches) = &self.shared.batches {
+            batches.stop();
+        }
     }
 }
 
@@ -433,7 +459,33 @@ fn open_books(
         keys,
         purse,
         recorder,
+        batches: None,
     })
+}
+
+/// Opens files and batches, where they are served here.
+fn open_batches(
+    settings: &Settings,
+    address: SocketAddr,
+    recorder: &Recorder,
+    control: &Handle,
+) -> Result<Option<Arc<Desk>>, StartError> {
+    if !settings.batches.enabled {
+        return Ok(None);
+    }
+    let mut own = address;
+    if own.ip().is_unspecified() {
+        own.set_ip(match own.ip() {
+            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let url = format!("http://{own}/v1").parse();
+    let url = url.map_err(|error| StartError::Batches(format!("{own}: {error}")))?;
+    let (book, provider) = recorder.prices();
+    let pricing = paceline_batch::Pricing { book, provider };
+    let desk = Desk::open(settings.batches.clone(), url, pricing, control);
+    Ok(Some(Arc::new(desk.map_err(StartError::Batches)?)))
 }
 
 fn open_recorder(settings: &Settings, control: &Handle) -> Result<Recorder, StartError> {

@@ -111,7 +111,8 @@ pub(crate) async fn read_head(
     Ok(head.freeze())
 }
 
-async fn next_piece(
+/// The next piece that is not empty; `None`: there is no more.
+pub(crate) async fn next_piece(
     body: &mut CallerBody,
     pause_max: Duration,
 ) -> Result<Option<Bytes>, IntakeError> {

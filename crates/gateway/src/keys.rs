@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use paceline_config::Settings;
-use paceline_keys::{KeyFile, KeyRecord, KeyRing, KeyText, ModelPattern, Priority, Secret};
+use paceline_keys::{
+    KeyFile, KeyRecord, KeyRing, KeyState, KeyText, ModelPattern, Priority, Secret,
+};
 use parking_lot::{Mutex, RwLock};
 
 use crate::clock::unix_seconds_now;
@@ -134,6 +136,27 @@ impl CallerKeys {
             }
         }
         tell_own_key(&mut watched, settings);
+    }
+
+    /// What the key with this id grants; `None` where callers need no key of ours.
+    ///
+    /// # Errors
+    /// When a key is needed, and this one is not valid any more.
+    pub(crate) fn grant_of(&self, id: Option<&str>) -> Result<Option<KeyGrant>, Problem> {
+        let Some((ring, _)) = self.ring.read().clone() else {
+            return Ok(None);
+        };
+        let now = unix_seconds_now();
+        let mut records = ring.records().iter();
+        let record = records.find(|record| {
+            id == Some(record.id.0.as_str()) && record.state(now) == KeyState::Active
+        });
+        match record {
+            Some(record) => Ok(Some(KeyGrant::of(record))),
+            None => Err(Problem::caller_key(
+                "that of the batch is not valid any more",
+            )),
+        }
     }
 
     /// What the key of a caller grants; `None` where callers need no key of ours.

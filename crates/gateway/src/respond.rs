@@ -25,6 +25,7 @@ pub const ERROR_CODES: &[&str] = &[
     "budget_exceeded",
     "body_timeout",
     "body_too_large",
+    "files_full",
     "gateway_overloaded",
     "internal_error",
     "invalid_caller_key",
@@ -237,6 +238,73 @@ impl Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "rate_limit_error",
                 "BATCH_RATE_LIMITED",
+                message,
+            )
+        }
+    }
+
+    /// A file that is larger than files may be.
+    pub(crate) fn file_too_large(limit_bytes: u64) -> Self {
+        Self {
+            param: Some("file".to_owned()),
+            should_retry: Some(false),
+            ..Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request_error",
+                "body_too_large",
+                format!(
+                    "the file is over the limit of {limit_bytes} bytes; batches.file_bytes_max sets \
+                     the limit"
+                ),
+            )
+        }
+    }
+
+    /// The disk space for files is used up.
+    pub(crate) fn no_room_for_files() -> Self {
+        Self {
+            should_retry: Some(false),
+            ..Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "server_error",
+                "files_full",
+                "the gateway keeps as many files as it may; delete some, or ask its operator for \
+                 more room (batches.files_bytes_total)"
+                    .to_owned(),
+            )
+        }
+    }
+
+    /// As many batches are under way as may be.
+    pub(crate) fn too_many_batches(count: usize) -> Self {
+        Self::wait(
+            "queue_full",
+            format!("{count} batches are under way or wait already"),
+            Duration::from_secs(60),
+        )
+    }
+
+    /// Something that there is not, or that is somebody else's.
+    pub(crate) fn no_such(kind: &str, id: &str) -> Self {
+        Self {
+            param: Some("id".to_owned()),
+            ..Self::new(
+                StatusCode::NOT_FOUND,
+                "invalid_request_error",
+                "not_found",
+                format!("No such {kind} object: {}", bounded(id)),
+            )
+        }
+    }
+
+    /// What is asked for cannot be done in the present state.
+    pub(crate) fn conflict(message: String) -> Self {
+        Self {
+            should_retry: Some(false),
+            ..Self::new(
+                StatusCode::CONFLICT,
+                "invalid_request_error",
+                "invalid_request",
                 message,
             )
         }

@@ -93,13 +93,21 @@ async fn prepare(
         .map_err(refused_unread)?;
     let shared = &worker.shared;
     let live = shared.live();
-    let grant = shared
-        .keys
-        .grant(request.headers())
+    let run = shared.batches.as_ref();
+    let run = run.and_then(|batches| batches.run_of(request.headers()));
+    let grant = match &run {
+        // A line of a batch that runs here counts as its owner's, whose key is not kept.
+        Some(run) => shared.keys.grant_of(run.key_id()),
+        None => shared.keys.grant(request.headers()),
+    };
+    let mut caller = grant
+        .and_then(|grant| Caller::identify(request.headers(), &live.settings, &shared.names, grant))
         .map_err(refused_unread)?;
-    let caller = Caller::identify(request.headers(), &live.settings, &shared.names, grant)
-        .map_err(refused_unread)?;
-    if let Some(own) = Own::of(request.method(), request.uri().path()) {
+    if let Some(run) = &run {
+        caller.credential = run.credential();
+    }
+    let is_served = shared.batches.is_some();
+    if let Some(own) = Own::of(request.method(), request.uri().path(), is_served) {
         let call = OwnCall {
             own,
             live,

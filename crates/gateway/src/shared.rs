@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::batches::Desk;
 use crate::budget::Purse;
 use crate::call_id::CallIds;
 use crate::caller::NameHasher;
@@ -78,6 +79,7 @@ pub(crate) struct Opened {
     pub(crate) keys: CallerKeys,
     pub(crate) purse: Purse,
     pub(crate) recorder: Recorder,
+    pub(crate) batches: Option<Arc<Desk>>,
 }
 
 /// What all threads of one gateway share.
@@ -102,6 +104,8 @@ pub(crate) struct Shared {
     pub(crate) purse: Purse,
     /// Keeps usage records, and knows prices.
     pub(crate) recorder: Recorder,
+    /// Files and batches, where they are served here.
+    pub(crate) batches: Option<Arc<Desk>>,
     /// Turns true when the gateway stops accepting.
     pub(crate) stopping: watch::Sender<bool>,
     /// Whether the upstream was reached the last time it was tried; true before the first try.
@@ -157,6 +161,7 @@ impl Shared {
             keys: books.keys,
             purse: books.purse,
             recorder: books.recorder,
+            batches: books.batches,
             stopping: watch::Sender::new(false),
             upstream_reached: AtomicBool::new(true),
             connections: AtomicU64::new(0),

@@ -91,11 +91,19 @@ fn changed(started: &Settings, now: &Settings) -> Vec<&'static str> {
             started.ledger.enabled == now.ledger.enabled,
         ),
         ("ledger.database", database(started) == database(now)),
+        ("batches", same_batches(started, now)),
     ];
     let store = same_store(started.store.as_ref(), now.store.as_ref());
     let webhook = same_webhook(started.webhook.as_ref(), now.webhook.as_ref());
     let all = same.into_iter().chain(store).chain(webhook);
     all.filter(|(_, same)| !same).map(|(key, _)| key).collect()
+}
+
+/// What is asked beforehand is answered by the present settings; the rest stays as it was.
+fn same_batches(started: &Settings, now: &Settings) -> bool {
+    let mut started = started.batches.clone();
+    started.preflight_within = now.batches.preflight_within;
+    started == now.batches
 }
 
 /// Whether each setting of the store is the same; without an address the others do not matter.

@@ -125,7 +125,7 @@ async fn requests_larger_than_a_limit_never_fit() -> Result<()> {
 async fn a_budget_that_cannot_hold_the_batch_refuses_it() -> Result<()> {
     let simulator = provider(vec![]).await?;
     let configuration = "[budgets.calls]\namount = \"50 requests\"\nperiod = \"day\"\n\
-        [budgets.money]\namount = \"1 usd\"\nperiod = \"month\"\n";
+        [prices]\nprovider = \"openai\"\n[budgets.money]\namount = \"1 usd\"\nperiod = \"month\"\n";
     let gateway = TestGateway::start(simulator.address(), configuration)?;
     let answer = ask(&gateway, &[], &batch(50, "1h")).await?;
     assert_eq!(answer.status, 200, "{}", answer.text());
