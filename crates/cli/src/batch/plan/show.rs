@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn money_has_as_many_digits_as_matter() {
         for (nanousd, text) in [
-            (0, "$0"),
+            (0, "$0.00"),
             (12_345_678, "$0.0123"),
             (1_234_999_999, "$1.23"),
             (999_999_999_999, "$1000.00"),
