@@ -69,6 +69,11 @@ impl Allowance {
         self.0.lock().stop_at = stop_at;
     }
 
+    /// Whether cost is bounded.
+    pub(super) fn bounds_cost(&self) -> bool {
+        self.0.lock().stop_at.cost_nanousd.is_some()
+    }
+
     /// Holds what a request may take; what is not known of it is `None`.
     pub(super) fn hold(&self, money: Option<u64>, tokens: Option<u64>) -> Result<Amount, Short> {
         let mut state = self.0.lock();

@@ -48,6 +48,8 @@ pub(crate) struct Kept {
     pub(crate) body: Bytes,
     /// Code and message, where the line failed.
     pub(crate) error: Option<(String, String)>,
+    /// Whether it may be billed although it failed.
+    pub(crate) may_be_billed: bool,
     pub(crate) answered: Answered,
     pub(crate) told: Told,
 }
@@ -112,6 +114,7 @@ pub(crate) fn judge(kind: EndpointKind, answer: Answer, attempt: u32) -> Verdict
             answered: Answered::from_body(kind, &answer.body),
             body: answer.body,
             error: None,
+            may_be_billed: true,
             told,
         }));
     }
@@ -135,6 +138,7 @@ pub(crate) fn judge(kind: EndpointKind, answer: Answer, attempt: u32) -> Verdict
         answered: Answered::from_body(kind, &answer.body),
         body: answer.body,
         error: Some((code, message)),
+        may_be_billed: !cause.is_free(),
         told,
     });
     if !again {
@@ -154,7 +158,8 @@ pub(crate) fn no_answer(error: &NoAnswer, attempt: u32) -> Verdict {
         NoAnswer::Broken(_) => "connection_broken",
         NoAnswer::Path(_) => "invalid_path",
     };
-    let kept = Box::new(without_answer(code, &error.to_string()));
+    let may_be_billed = matches!(error, NoAnswer::Broken(_));
+    let kept = Box::new(without_answer(code, &error.to_string(), may_be_billed));
     match error {
         NoAnswer::Path(_) => Verdict::Keep(kept),
         NoAnswer::Unreachable(_) => Verdict::Again {
@@ -171,11 +176,12 @@ pub(crate) fn no_answer(error: &NoAnswer, attempt: u32) -> Verdict {
 }
 
 /// A result where there is no answer.
-pub(crate) fn without_answer(code: &str, message: &str) -> Kept {
+pub(crate) fn without_answer(code: &str, message: &str, may_be_billed: bool) -> Kept {
     Kept {
         status: 0,
         body: Bytes::new(),
         error: Some((code.to_owned(), message.to_owned())),
+        may_be_billed,
         answered: Answered::default(),
         told: Told::default(),
     }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, Method};
-use paceline_provider::{Endpoint, EndpointKind, RequestFacts};
+use paceline_provider::{Endpoint, EndpointKind};
 use tokio::time::timeout;
 
 use super::allowance::{Allowance, Amount, Short};
 use super::answer::{Cause, Kept, Verdict, judge, no_answer, without_answer};
 use super::client::Client;
 use super::control::milliseconds;
+use super::cost::Asked;
 use super::tally::Taken;
 use super::{RunError, RunSettings};
 use crate::finished::{Answer, Failure, Finished, Tokens};
@@ -78,15 +79,18 @@ impl Context {
     async fn tried(&self, this: Try) -> Result<Tried, RunError> {
         let item = self.read(this.id).await?;
         let kind = Endpoint::classify(&Method::POST, &item.url).kind;
-        let (money, tokens) = self.most(kind, &item);
-        let held = match self.allowance.hold(money, tokens) {
+        let asked = Asked::read(kind, &item.body);
+        self.check_price(&asked)?;
+        let money = self.settings.pricing.most(&asked);
+        let held = match self.allowance.hold(money, asked.tokens_max()) {
             Ok(held) => held,
             Err(short) => return Ok(Tried::NoRoom(this, short)),
         };
-        let tried = self.send(this, &item, kind).await;
+        let tried = self.send(this, &item, (kind, &asked)).await;
         let took = match &tried {
             Ok(Tried::Done(done)) => Amount {
-                nanousd: done.taken.cost_nanousd.unwrap_or(0),
+                // What is not known is not nothing.
+                nanousd: done.taken.cost_nanousd.unwrap_or(held.nanousd),
                 tokens: done
                     .taken
                     .input_tokens
@@ -98,13 +102,35 @@ impl Context {
         tried
     }
 
-    async fn send(&self, this: Try, item: &Item, kind: EndpointKind) -> Result<Tried, RunError> {
+    /// Where cost is bounded, a model without a price would pass the bound unseen.
+    fn check_price(&self, asked: &Asked) -> Result<(), RunError> {
+        let Some(model) = asked.model.as_deref() else {
+            return Ok(());
+        };
+        let is_known = self.settings.pricing.of(model).is_some();
+        if is_known || !self.allowance.bounds_cost() {
+            return Ok(());
+        }
+        let provider = &self.settings.pricing.provider;
+        Err(RunError::Hopeless(format!(
+            "the bound of cost cannot be held: no price of {model} at {provider} is known; add one to the file \
+             of prices, say in prices.provider whose prices hold, or run without the bound"
+        )))
+    }
+
+    async fn send(
+        &self,
+        this: Try,
+        item: &Item,
+        (kind, asked): (EndpointKind, &Asked),
+    ) -> Result<Tried, RunError> {
         let Some(left) = self.time_left(this) else {
             let late = Box::new(without_answer(
                 "deadline_passed",
                 "the line's deadline has passed",
+                false,
             ));
-            return self.keep(this, item, kind, late).await;
+            return self.keep(this, item, asked, late).await;
         };
         self.journal.sent(this.id, this.attempt).await?;
         let sent = self
@@ -113,13 +139,13 @@ impl Context {
         let verdict = match within(left, sent).await {
             None => {
                 let message = "no answer came before the line's deadline";
-                Verdict::Keep(Box::new(without_answer("deadline_passed", message)))
+                Verdict::Keep(Box::new(without_answer("deadline_passed", message, true)))
             }
             Some(Ok(answer)) => judge(kind, answer, this.attempt),
             Some(Err(error)) => no_answer(&error, this.attempt),
         };
         match verdict {
-            Verdict::Keep(kept) => self.keep(this, item, kind, kept).await,
+            Verdict::Keep(kept) => self.keep(this, item, asked, kept).await,
             Verdict::Hopeless(reason) => {
                 self.journal.returned(this.id).await?;
                 Err(RunError::Hopeless(reason))
@@ -132,7 +158,7 @@ impl Context {
                 if this.attempt >= self.settings.attempts_max && cause.is_of_the_request()
                     || left.is_some_and(|left| after >= left)
                 {
-                    return self.keep(this, item, kind, otherwise).await;
+                    return self.keep(this, item, asked, otherwise).await;
                 }
                 if cause.is_free() {
                     self.journal.returned(this.id).await?;
@@ -158,19 +184,19 @@ impl Context {
         &self,
         this: Try,
         item: &Item,
-        kind: EndpointKind,
+        asked: &Asked,
         kept: Box<Kept>,
     ) -> Result<Tried, RunError> {
         let kept = *kept;
-        let asked = model(kind, item);
         let usage = kept.usage();
         let waited = this.waited + kept.told.waited;
         let took = this.first.elapsed();
         let cost_nanousd = if kept.error.is_none() {
-            self.settings.pricing.cost(asked.as_deref(), &kept.answered)
+            let model = asked.model.as_deref();
+            self.settings.pricing.cost(model, &kept.answered)
         } else {
-            // Refusals and errors are free everywhere.
-            Some(0)
+            // Refusals and errors are free everywhere; what broke off may not be.
+            (!kept.may_be_billed).then_some(0)
         };
         let error = kept.error.as_ref().map(|(code, _)| code.clone());
         let has_answer = kept.status > 0;
@@ -193,7 +219,7 @@ impl Context {
                 reasoning: usage.reasoning_tokens,
             },
             cost_nanousd,
-            model: asked,
+            model: asked.model.clone(),
             attempts: this.attempt,
             wait_ms: milliseconds(waited),
             duration_ms: milliseconds(took),
@@ -245,17 +271,6 @@ impl Context {
         headers
     }
 
-    /// The most that a request may take, as far as it says so.
-    fn most(&self, kind: EndpointKind, item: &Item) -> (Option<u64>, Option<u64>) {
-        let facts = RequestFacts::parse(kind, &item.body).ok();
-        let output = facts.and_then(|facts| {
-            let answers = u64::from(facts.n.max(facts.best_of).max(1));
-            Some(facts.max_output_tokens?.saturating_mul(answers))
-        });
-        let tokens = output.map(|output| output.saturating_add(item.body.len() as u64 / 2));
-        (self.settings.pricing.most(kind, &item.body), tokens)
-    }
-
     async fn read(&self, id: LineId) -> Result<Item, RunError> {
         let items = self.items.clone();
         let read = tokio::task::spawn_blocking(move || items.read(id)).await;
@@ -263,11 +278,6 @@ impl Context {
             read.map_err(|error| RunError::Broken(error.to_string()))?;
         Ok(read?)
     }
-}
-
-fn model(kind: EndpointKind, item: &Item) -> Option<String> {
-    let facts = RequestFacts::parse(kind, &item.body).ok()?;
-    Some(facts.model.into_owned()).filter(|model| !model.is_empty())
 }
 
 async fn within<T>(left: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {

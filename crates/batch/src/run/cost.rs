@@ -36,14 +36,42 @@ impl Pricing {
     }
 
     /// The most that a request can cost, as far as it bounds its own answer.
-    pub(crate) fn most(&self, kind: EndpointKind, body: &[u8]) -> Option<u64> {
-        let facts = RequestFacts::parse(kind, body).ok()?;
-        let price = self.of(&facts.model)?;
-        let answers = u64::from(facts.n.max(facts.best_of).max(1));
-        let output = facts.max_output_tokens?.saturating_mul(answers);
-        // No text has more tokens than bytes.
-        let bound = CostBound::text(body.len() as u64, Some(output));
+    pub(crate) fn most(&self, asked: &Asked) -> Option<u64> {
+        let price = self.of(asked.model.as_deref()?)?;
+        let bound = CostBound::text(asked.input_tokens_max, Some(asked.output_tokens_max?));
         price.most_of(&bound).ok()
+    }
+}
+
+/// What a request says of itself, read once.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) model: Option<String>,
+    /// No text has more tokens than bytes.
+    pub(crate) input_tokens_max: u64,
+    /// Over all its answers; `None`: it does not say.
+    pub(crate) output_tokens_max: Option<u64>,
+}
+
+impl Asked {
+    pub(crate) fn read(kind: EndpointKind, body: &[u8]) -> Self {
+        let facts = RequestFacts::parse(kind, body).ok();
+        let output_tokens_max = facts.as_ref().and_then(|facts| {
+            let answers = u64::from(facts.n.max(facts.best_of).max(1));
+            Some(facts.max_output_tokens?.saturating_mul(answers))
+        });
+        let model = facts.map(|facts| facts.model.into_owned());
+        Self {
+            model: model.filter(|model| !model.is_empty()),
+            input_tokens_max: body.len() as u64,
+            output_tokens_max,
+        }
+    }
+
+    /// The most tokens that it can take, as far as it says so.
+    pub(crate) fn tokens_max(&self) -> Option<u64> {
+        let output = self.output_tokens_max?;
+        Some(output.saturating_add(self.input_tokens_max))
     }
 }
 

@@ -339,6 +339,8 @@ async fn a_line_past_its_deadline_fails_and_says_so() -> Result<()> {
         manifest.errors.get("deadline_passed") == Some(&3),
         "{manifest:?}"
     );
+    // They were with the provider, which may bill them.
+    ensure!(manifest.cost.unpriced == 3, "{manifest:?}");
     Ok(())
 }
 
@@ -436,4 +438,20 @@ async fn while_nobody_can_be_reached_lines_wait_and_none_fails() -> Result<()> {
     settings.target.base_url = here;
     stage.run(settings).await?;
     stage.ensure_each_once(40)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_of_cost_is_not_taken_for_held_where_no_price_is_known() -> Result<()> {
+    let stage = Stage::new(5).await?;
+    let mut settings = stage.settings()?;
+    settings.pricing.provider = Arc::from("custom");
+    settings.orders.stop_at.cost_nanousd = Some(1_000_000_000);
+    let report = stage.run(settings).await?;
+    let error = report.error.context("no error")?.to_string();
+    ensure!(
+        error.contains("no price of gpt-4o-mini at custom"),
+        "{error}"
+    );
+    ensure!(stage.simulator.book().is_empty());
+    Ok(())
 }
