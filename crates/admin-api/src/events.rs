@@ -33,6 +33,9 @@ pub struct PoolNow {
     pub in_flight: u64,
     /// Requests waiting.
     pub waiting: u64,
+    /// What the first of them waits for, such as `tokens per minute`; `None`: nobody waits.
+    #[serde(default)]
+    pub limited_by: Option<String>,
     /// What is left of a pause after a refusal by the provider; 0: none.
     pub cool_down_ms: u64,
     /// The present episode of refusals, or the last one.

@@ -39,7 +39,7 @@ pub fn document(version: &str) -> Value {
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
-        "security": [{ "token": [] }],
+        "security": [{ "token": [] }, { "session": [] }],
         "paths": paths,
         "components": {
             "schemas": schemas.take_definitions(true),
@@ -49,6 +49,14 @@ pub fn document(version: &str) -> Value {
                     "scheme": "bearer",
                     "description": "The admin token: in the file admin-token of the state folder.",
                 },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "paceline_session_4100",
+                    "description": "A session of the dashboard; the number is the port that the \
+                                    browser asks. Requests that change something need the header \
+                                    x-paceline-dashboard: 1 too.",
+                },
             },
         },
     })
@@ -56,14 +64,20 @@ pub fn document(version: &str) -> Value {
 
 fn described(operation: &Operation, error: &Value, schemas: &mut SchemaGenerator) -> Value {
     let mut responses = Map::new();
-    let mut content = json!({});
+    let mut content = Map::new();
     for (media, schema) in operation.answers {
-        content[*media] = json!({ "schema": schema(schemas) });
+        content.insert((*media).to_owned(), json!({ "schema": schema(schemas) }));
     }
-    responses.insert(
-        "200".to_owned(),
-        json!({ "description": operation.summary, "content": content }),
-    );
+    match content.is_empty() {
+        true => responses.insert(
+            "204".to_owned(),
+            json!({ "description": operation.summary }),
+        ),
+        false => responses.insert(
+            "200".to_owned(),
+            json!({ "description": operation.summary, "content": content }),
+        ),
+    };
     for status in operation.errors.iter().chain(operation.always()) {
         responses.insert(status.code().to_owned(), refused(*status, error));
     }
@@ -76,6 +90,16 @@ fn described(operation: &Operation, error: &Value, schemas: &mut SchemaGenerator
         "parameters": parameters,
         "responses": responses,
     });
+    if let Some((is_needed, schema)) = operation.body {
+        described["requestBody"] = json!({
+            "required": is_needed,
+            "content": { "application/json": { "schema": schema(schemas) } },
+        });
+    }
+    if operation.is_passed_on {
+        described["responses"]["default"] =
+            json!({ "description": "What the data plane answers, such as an error of its own." });
+    }
     if operation.is_open {
         described["security"] = json!([]);
     }

@@ -63,7 +63,8 @@ pub struct CallRecord {
     pub audio_ms: u64,
     /// The version of the prices that the cost follows.
     pub price_version: Option<String>,
-    /// The cost in billionths of a dollar; `None`: the price is not known, which is not 0.
+    /// The cost in billionths of a dollar, without that of a second attempt; `None`: the price is not
+    /// known, which is not 0.
     pub cost_nanousd: Option<u64>,
     /// How many input tokens were expected; 0: there was no estimate.
     pub estimate_tokens: u64,
@@ -89,4 +90,15 @@ pub struct CallRecord {
     pub pool: Option<String>,
     /// The instance that served it.
     pub instance: String,
+    /// The lane that answered, or was tried last: a provider entry and the model's name there, as in
+    /// `claude/claude-haiku-4-5`.
+    pub lane: Option<String>,
+    /// The lanes that it went on from and why, in order, as in
+    /// `upstream/gpt-4o-mini;overload, second/gpt-4o-mini;error`.
+    pub passed: Option<String>,
+    /// The lane of a second attempt that was made beside the first, whichever answered.
+    pub hedged: Option<String>,
+    /// What that second attempt cost besides, in billionths of a dollar; `None`: there was none, or its
+    /// price is not known. Sums and budgets count both costs.
+    pub hedge_cost_nanousd: Option<u64>,
 }

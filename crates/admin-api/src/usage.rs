@@ -65,7 +65,8 @@ pub struct UsageSums {
     pub audio_ms: u64,
     /// Cost of the calls whose price is known, in billionths of a dollar.
     pub cost_nanousd: u64,
-    /// Calls that were sent and whose price is not known: the cost lacks theirs.
+    /// Calls that were sent and whose price, or that of their second attempt, is not known: the cost
+    /// lacks it.
     pub unpriced: u64,
     /// Calls that a limit made wait or refused.
     pub limited: u64,

@@ -28,6 +28,7 @@ use index::{ScanError, Scanned, made_name, scan};
 use line::{Parsed, Rejected};
 use records::{PREFIX_BYTES, Record};
 
+pub(crate) use groups::Groups;
 pub(crate) use index::{Entry, Index, Named};
 pub(crate) use spool::spool;
 

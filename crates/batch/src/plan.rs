@@ -24,7 +24,8 @@ use paceline_limiter::Timestamp;
 use paceline_provider::{Endpoint, RequestFacts};
 use paceline_tokens::{Calibrations, OutputLengths};
 
-use crate::{Concurrency, Item, Pricing};
+use crate::input::Groups;
+use crate::{Concurrency, Group, Item, Pricing};
 
 use course::Entries;
 use model::Sums;
@@ -97,6 +98,7 @@ pub struct Planner {
     sizer: Sizer,
     sums: Sums,
     pools: Pools,
+    groups: Groups,
     entries: Entries,
     unreadable: Unreadable,
 }
@@ -118,6 +120,7 @@ impl Planner {
             settings,
             sums: Sums::default(),
             pools: Pools::new(Box::new(pool_of)),
+            groups: Groups::default(),
             entries: Entries::default(),
             unreadable: Unreadable::default(),
         }
@@ -148,8 +151,9 @@ impl Planner {
         let charge = pool.charge(&sized, &facts, endpoint.pacing);
         if pool.fits(&charge, item.line) {
             let index = pool.index();
+            let group = Group(self.groups.of_model(&facts.model));
             self.entries
-                .push(course::Entry::new(index, &sized, &charge));
+                .push(course::Entry::new(index, group, &sized, &charge));
         }
     }
 

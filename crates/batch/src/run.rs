@@ -26,7 +26,7 @@ use conductor::Conductor;
 use remote::Remote;
 
 pub(crate) use cost::tier;
-pub(crate) use window::Window;
+pub(crate) use window::{Lines, Windows};
 
 pub use client::{Target, TargetError};
 pub use control::{Control, Event, Listener, Orders, Progress, Stop, StopAt};

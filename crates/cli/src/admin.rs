@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
 use paceline_admin_api::AdminError;
 use paceline_config::{Secret, Settings};
 use paceline_gateway::token_path;
 use serde::de::DeserializeOwned;
 
-use crate::client::{self, NoAnswer};
+use crate::client::{self, NoAnswer, OpenAnswer};
 use crate::exit::{self, Failure};
 use crate::load::ClientArgs;
 use crate::serve;
@@ -90,51 +90,107 @@ impl Gateway {
         format!("http://{}", self.authority)
     }
 
+    /// The token that opens it.
+    pub(crate) fn token(&self) -> &Secret {
+        &self.token
+    }
+
     /// Asks for a path; the answer in JSON.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let unusable = |error: &dyn std::fmt::Display| {
-            let address = &self.authority;
-            let message = format!(
-                "http://{address} does not answer as a gateway does: {error}; is it the address of \
-                 an admin plane, and of this version?"
-            );
-            Failure::new(exit::GATEWAY, message)
-        };
+        self.ask(Method::GET, path).await
+    }
+
+    /// Ends what is at a path; the answer in JSON.
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.ask(Method::DELETE, path).await
+    }
+
+    /// Asks for a path whose answer goes on and on.
+    pub(crate) async fn listen(&self, path: &str) -> Result<OpenAnswer, Failure> {
+        let (address, request) = self.request(Method::GET, path).await?;
+        let answer = client::open(address, request).await;
+        let answer = answer.map_err(|error| self.unanswered(&error))?;
+        match answer.status {
+            StatusCode::OK => Ok(answer),
+            status => {
+                let body = answer.rest().await;
+                let body = body.map_err(|error| self.unanswered(&error))?;
+                Err(self.not_ok(status, &body))
+            }
+        }
+    }
+
+    /// Asks for a path by some method, without a body; the answer in JSON.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<T, Failure> {
+        let (address, request) = self.request(method, path).await?;
+        let answer = client::send(address, request).await;
+        let answer = answer.map_err(|error| self.unanswered(&error))?;
+        match answer.status {
+            StatusCode::OK => {
+                serde_json::from_slice(&answer.body).map_err(|error| self.unusable(&error))
+            }
+            status => Err(self.not_ok(status, &answer.body)),
+        }
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<(SocketAddr, Request<Full<Bytes>>), Failure> {
         let mut found = tokio::net::lookup_host(self.authority.as_str())
             .await
             .map_err(|error| self.absent(&error.to_string()))?;
         let Some(address) = found.next() else {
             return Err(self.absent("the name has no address"));
         };
-        let request = Request::get(path)
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::HOST, self.authority.as_str())
             .header(
                 header::AUTHORIZATION,
                 format!("Bearer {}", self.token.expose()),
             )
             .body(Full::<Bytes>::default())
-            .map_err(|error| unusable(&error))?;
-        let answer = client::send(address, request)
-            .await
-            .map_err(|error| match &error {
-                NoAnswer::Connect { .. } => self.absent(&error.to_string()),
-                NoAnswer::Exchange(_) => unusable(&error),
-            })?;
-        match answer.status {
-            StatusCode::OK => {
-                serde_json::from_slice(&answer.body).map_err(|error| unusable(&error))
-            }
-            StatusCode::UNAUTHORIZED => Err(self.refused()),
+            .map_err(|error| self.unusable(&error))?;
+        Ok((address, request))
+    }
+
+    fn unanswered(&self, error: &NoAnswer) -> Failure {
+        match error {
+            NoAnswer::Connect { .. } => self.absent(&error.to_string()),
+            NoAnswer::Exchange(_) => self.unusable(error),
+        }
+    }
+
+    /// What an answer means that is not the one that was asked for.
+    fn not_ok(&self, status: StatusCode, body: &[u8]) -> Failure {
+        match status {
+            StatusCode::UNAUTHORIZED => self.refused(),
             StatusCode::FORBIDDEN => {
                 let name = "it is not served under this name; use an address, or list the name in \
                             admin.hosts";
-                Err(unusable(&name))
+                self.unusable(&name)
             }
-            status => match serde_json::from_slice::<AdminError>(&answer.body) {
-                Ok(problem) => Err(Failure::other(problem.error.message)),
-                Err(_) => Err(unusable(&format!("status {status}"))),
+            status => match serde_json::from_slice::<AdminError>(body) {
+                Ok(problem) => Failure::other(problem.error.message),
+                Err(_) => self.unusable(&format!("status {status}")),
             },
         }
+    }
+
+    fn unusable(&self, error: &dyn std::fmt::Display) -> Failure {
+        let message = format!(
+            "http://{} does not answer as a gateway does: {error}; is it the address of an admin \
+             plane, and of this version?",
+            self.authority
+        );
+        Failure::new(exit::GATEWAY, message)
     }
 
     fn absent(&self, reason: &str) -> Failure {

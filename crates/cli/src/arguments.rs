@@ -4,8 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failure;
 use crate::{
-    batch, check, completions, config, count, demo, keys, ledger, prices, provider, serve,
-    simulate, status, usage, validate,
+    batch, check, completions, config, count, dashboard, demo, keys, ledger, prices, provider,
+    serve, simulate, status, top, usage, validate,
 };
 
 const EXAMPLES: &str = "\
@@ -36,6 +36,8 @@ enum Command {
     Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
     Status(status::StatusArgs),
+    Dashboard(dashboard::DashboardArgs),
+    Top(top::TopArgs),
     Usage(usage::UsageArgs),
     #[command(subcommand)]
     Batch(batch::BatchCommand),
@@ -61,6 +63,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Dashboard(args) => dashboard::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Usage(args) => usage::run(&args),
         Command::Batch(command) => batch::run(&command),
         Command::Check(args) => check::run(&args),

@@ -1,34 +1,33 @@
-//! `paceline check`: whether the configuration is sound and the upstream answers.
+//! `paceline check`: whether the configuration is sound and its providers answer.
 
+mod lanes;
 pub(crate) mod limits;
 mod store;
 
 use clap::Args;
-use paceline_config::{Loaded, Settings};
-use paceline_gateway::check_upstream;
+use paceline_config::Loaded;
 
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
 use crate::load::SettingsArgs;
-use crate::runtime;
 use crate::table::{Side, Table};
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
   paceline check --config paceline.toml
-  paceline check --config paceline.toml --offline     without asking the upstream
+  paceline check --config paceline.toml --offline     without asking providers
   OPENAI_TPM_LIMIT=30000 paceline check --verbose     where does each value come from?
 
-Exit codes: 3 when something is wrong with the configuration, 5 when the upstream does not answer
+Exit codes: 3 when something is wrong with the configuration, 5 when a provider does not answer
 within 3 seconds.";
 
-/// Check the configuration and whether the upstream answers
+/// Check the configuration and whether its providers answer
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Do not ask the upstream
+    /// Do not ask providers
     #[arg(long)]
     offline: bool,
     /// Show where each value comes from
@@ -46,6 +45,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     terminal.line(&format!("configuration is valid: {source}"))?;
     let mut lines = notices(&loaded);
     lines.extend(limits::table(&loaded.settings));
+    lines.extend(lanes::tables(&loaded.settings));
     lines.extend(loaded.settings.store.iter().flat_map(store::table));
     if args.verbose {
         lines.extend(origins(&loaded));
@@ -54,7 +54,11 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     if args.offline {
         return Ok(());
     }
-    terminal.line(&format!("\n{}", ask_upstream(&loaded.settings)?))
+    let asked = lanes::ask(&loaded.settings)?;
+    if !asked.answered.is_empty() {
+        terminal.line(&format!("\n{}", asked.answered.join("\n")))?;
+    }
+    asked.silent.map_or(Ok(()), Err)
 }
 
 fn notices(loaded: &Loaded) -> Vec<String> {
@@ -70,21 +74,4 @@ fn origins(loaded: &Loaded) -> Vec<String> {
     let mut lines = vec![String::new()];
     lines.extend(table.lines());
     lines
-}
-
-/// Asks the upstream for an answer, whatever it is.
-fn ask_upstream(settings: &Settings) -> Result<String, Failure> {
-    let upstream = &settings.upstream;
-    let answer = runtime::on_this_thread()?.block_on(check_upstream(upstream));
-    let url = &upstream.base_url;
-    match answer {
-        Ok(status) => Ok(format!("upstream {url} answers (status {status})")),
-        Err(error) => {
-            let message = format!(
-                "the upstream {url} does not answer: {error}; look at upstream.base_url and the \
-                 network, or leave this check out with --offline"
-            );
-            Err(Failure::new(exit::UPSTREAM, message))
-        }
-    }
 }

@@ -50,6 +50,11 @@ impl Failure {
         Self::new(FAILURE, message)
     }
 
+    /// What is said about it.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// An end about which nothing is left to say.
     pub(crate) fn quiet(code: u8) -> Self {
         Self::new(code, "")

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use paceline_tokens::prices::usd;
+
 /// `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -72,6 +74,45 @@ pub(crate) fn bar(share: f64, width: usize) -> String {
     format!("{}{}", "█".repeat(filled), "░".repeat(width - filled))
 }
 
+/// Every digit up to a hundred thousand, then `123K`, `4.5M`.
+pub(crate) fn short(number: u64) -> String {
+    if number < 100_000 {
+        return grouped(number);
+    }
+    let units = [(1_000, "K"), (1_000_000, "M"), (1_000_000_000, "B")];
+    // What rounds up to the next unit is told in that.
+    let unit = units
+        .iter()
+        .rev()
+        .find(|(size, _)| number >= size - size / 2_000);
+    let (size, name) = unit.copied().unwrap_or((1, ""));
+    let size = u128::from(size);
+    let tenths = (u128::from(number) * 10 + size / 2) / size;
+    match tenths {
+        tenths if tenths % 10 == 0 || tenths >= 1_000 => format!("{}{name}", tenths / 10),
+        tenths => format!("{}.{}{name}", tenths / 10, tenths % 10),
+    }
+}
+
+/// A rate with the digits that matter: `0`, `0.42`, `12.3`, `120`.
+pub(crate) fn decimal(number: f64) -> String {
+    match number {
+        n if n < 0.005 => "0".to_owned(),
+        n if n < 9.995 => format!("{n:.2}"),
+        n if n < 99.95 => format!("{n:.1}"),
+        n => format!("{n:.0}"),
+    }
+}
+
+/// Dollars with as many decimals as matter.
+pub(crate) fn dollars(nanousd: u64) -> String {
+    const TEN_THOUSANDTH: u64 = 100_000;
+    if nanousd < 1_000_000 {
+        return usd(nanousd).to_string();
+    }
+    usd((nanousd + TEN_THOUSANDTH / 2) / TEN_THOUSANDTH * TEN_THOUSANDTH).to_string()
+}
+
 /// `count` with its noun, in the plural where that is due.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
@@ -104,6 +145,24 @@ mod tests {
             assert_eq!(grouped(number), text);
         }
         assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn short_numbers_keep_the_digits_that_matter() {
+        for (number, text) in [
+            (0, "0"),
+            (99_999, "99,999"),
+            (100_000, "100K"),
+            (123_456, "123K"),
+            (999_999, "1M"),
+            (1_250_000, "1.3M"),
+            (2_000_000_000, "2B"),
+        ] {
+            assert_eq!(short(number), text);
+        }
+        for (number, text) in [(0.0, "0"), (0.424, "0.42"), (12.34, "12.3"), (120.4, "120")] {
+            assert_eq!(decimal(number), text);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod client;
 mod completions;
 mod config;
 mod count;
+mod dashboard;
 mod demo;
 mod exit;
 mod figures;
@@ -23,6 +24,7 @@ mod simulate;
 mod status;
 mod table;
 mod terminal;
+mod top;
 mod usage;
 mod validate;
 

@@ -5,9 +5,10 @@ mod limits;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use paceline_simulator::{
-    ChargeFormula, EnforcerSettings, FaultRule, HeaderSettings, Latency, OutputLength, PoolScope,
+    ChargeFormula, FaultRule, HeaderSettings, Latency, Likeness, OutputLength, PoolScope,
     Simulator, SimulatorSettings, StartError,
 };
 
@@ -22,11 +23,13 @@ const EXAMPLES: &str = "\
 Examples:
   paceline provider --tpm 60000 --rpm 300 --first-token-ms 300
   paceline provider --tpm 60000 --kind quantised --quantum-ms 1000 --charge sum
+  paceline provider --like anthropic --itpm 50000
   paceline provider --fault 500:0.01 --fault 'cut_stream;after=3:0.02'
   paceline serve --upstream http://127.0.0.1:4190/v1      a gateway in front of it
 
-Any key that starts with sk- is taken. GET /_simulator/state tells levels and counters,
-POST /_simulator/reset starts afresh.";
+Any key that starts with sk- is taken, and with providers whose keys begin otherwise any key at
+all. GET /_simulator/state tells levels and counters, POST /_simulator/reset starts afresh,
+POST /_simulator/faults {\"rules\": [{\"fault\": \"500\"}]} lets it fail from now on.";
 
 /// Run a simulated provider that enforces limits as the real ones do
 #[derive(Debug, Args)]
@@ -35,17 +38,21 @@ pub(crate) struct ProviderArgs {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4190")]
     listen: SocketAddr,
+    /// Provider whose paths, bodies, headers, limits and charges it has; limits below replace its
+    /// own. Without it, OpenAI's, with no limits but those below
+    #[arg(long, value_name = "NAME", value_parser = likenesses())]
+    like: Option<Likeness>,
     #[command(flatten)]
     limits: LimitArgs,
-    /// How the token charge of a request is computed
-    #[arg(long, value_name = "FORMULA", default_value = "max")]
-    charge: Charge,
+    /// How the token charge of a request is computed [default: max, or the provider's]
+    #[arg(long, value_name = "FORMULA")]
+    charge: Option<Charge>,
     /// Correct the charge to the actual use when a request ends
     #[arg(long)]
     refund: bool,
-    /// Which requests share a limit pool
-    #[arg(long, value_name = "SCOPE", default_value = "organization")]
-    scope: Scope,
+    /// Which requests share a limit pool [default: organization, or the provider's]
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<Scope>,
     /// Time to the first token
     #[arg(long, value_name = "MS", default_value_t = 0)]
     first_token_ms: u64,
@@ -93,7 +100,7 @@ enum Charge {
 }
 
 /// Which requests share a limit pool.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Scope {
     /// All of them
     Organization,
@@ -101,6 +108,14 @@ enum Scope {
     Project,
     /// Those with the same key
     Key,
+    /// Those for the same model
+    Model,
+}
+
+/// Reads the name of a provider, and knows which there are.
+fn likenesses() -> impl TypedValueParser<Value = Likeness> {
+    PossibleValuesParser::new(Likeness::ALL.map(Likeness::name))
+        .try_map(|name| name.parse::<Likeness>())
 }
 
 /// Reads `FAULT` or `FAULT:SHARE`.
@@ -129,41 +144,54 @@ fn fault_rule(text: &str) -> Result<FaultRule, String> {
 }
 
 impl ProviderArgs {
+    /// The provider that it is like, with what the options change.
     fn settings(&self) -> SimulatorSettings {
-        let default = SimulatorSettings::default();
-        SimulatorSettings {
+        let like = self.like.map(SimulatorSettings::like).unwrap_or_default();
+        let mut settings = SimulatorSettings {
             listen: self.listen,
             worker_threads: self.threads,
-            limits: EnforcerSettings {
-                refund: self.refund,
-                ..self.limits.enforcer()
-            },
-            pool_scope: match self.scope {
-                Scope::Organization => PoolScope::Organization,
-                Scope::Project => PoolScope::Project,
-                Scope::Key => PoolScope::Key,
-            },
-            charge_formula: match self.charge {
-                Charge::Max => ChargeFormula::MaxOfEstimateAndLimit,
-                Charge::Sum => ChargeFormula::EstimatePlusLimit,
-                Charge::SumChoices => ChargeFormula::EstimatePlusLimitTimesChoices,
-                Charge::Input => ChargeFormula::InputOnly,
-            },
+            charge_formula: self.charge.map_or(like.charge_formula, ChargeFormula::from),
             output_length: OutputLength::Mean(self.output_tokens),
-            latency: Latency {
-                first_token: Duration::from_millis(self.first_token_ms),
-                per_token: Duration::from_millis(self.token_ms),
-                jitter_percent: self.jitter_percent,
-                arrival_min: Duration::from_millis(self.arrival_min_ms),
-                arrival_max: Duration::from_millis(self.arrival_max_ms),
-            },
+            latency: self.latency(),
             headers: HeaderSettings {
                 rate_limits: !self.no_limit_headers,
-                ..default.headers
+                ..like.headers
             },
             faults: self.faults.clone(),
             seed: self.seed,
-            ..default
+            ..like
+        };
+        self.limits.change(&mut settings);
+        settings.limits.refund |= self.refund;
+        if let Some(scope) = self.scope {
+            settings.pool_scope = match scope {
+                Scope::Organization | Scope::Model => PoolScope::Organization,
+                Scope::Project => PoolScope::Project,
+                Scope::Key => PoolScope::Key,
+            };
+            settings.pool_per_model = scope == Scope::Model;
+        }
+        settings
+    }
+
+    const fn latency(&self) -> Latency {
+        Latency {
+            first_token: Duration::from_millis(self.first_token_ms),
+            per_token: Duration::from_millis(self.token_ms),
+            jitter_percent: self.jitter_percent,
+            arrival_min: Duration::from_millis(self.arrival_min_ms),
+            arrival_max: Duration::from_millis(self.arrival_max_ms),
+        }
+    }
+}
+
+impl From<Charge> for ChargeFormula {
+    fn from(charge: Charge) -> Self {
+        match charge {
+            Charge::Max => Self::MaxOfEstimateAndLimit,
+            Charge::Sum => Self::EstimatePlusLimit,
+            Charge::SumChoices => Self::EstimatePlusLimitTimesChoices,
+            Charge::Input => Self::InputOnly,
         }
     }
 }
@@ -173,24 +201,19 @@ pub(crate) fn run(args: &ProviderArgs) -> Result<(), Failure> {
 }
 
 async fn serve(settings: SimulatorSettings) -> Result<(), Failure> {
-    let quotas: Vec<String> = settings
-        .limits
-        .quotas
-        .iter()
-        .map(|quota| format!("{} {quota}", grouped(quota.amount)))
-        .collect();
+    let limits = limits_in_words(&settings);
+    let likeness = settings.likeness;
     let simulator = Simulator::start(settings).await.map_err(refused)?;
     // Before anybody is told where it is, and may end it.
     let ended = ended()?;
     let mut terminal = Terminal::stdout();
-    let limits = if quotas.is_empty() {
-        "none".to_owned()
-    } else {
-        quotas.join(", ")
+    let like = match likeness {
+        Likeness::OpenAi => String::new(),
+        other => format!(" like {other}"),
     };
     let base_url = simulator.base_url();
     terminal.line(&format!(
-        "simulated provider on {base_url}; limits: {limits}"
+        "simulated provider{like} on {base_url}; limits: {limits}"
     ))?;
     ended.await;
     let counters = simulator.state().counters;
@@ -200,6 +223,28 @@ async fn serve(settings: SimulatorSettings) -> Result<(), Failure> {
         counted(counters.served, "request"),
         grouped(counters.refused_in_total()),
     ))
+}
+
+fn limits_in_words(settings: &SimulatorSettings) -> String {
+    let limits = &settings.limits;
+    let quotas = limits.quotas.iter();
+    let mut words: Vec<String> = quotas
+        .map(|quota| format!("{} {quota}", grouped(quota.amount)))
+        .collect();
+    words.extend(
+        limits
+            .max_in_flight
+            .map(|most| format!("{} at once", counted(most, "request"))),
+    );
+    words.extend(
+        limits
+            .ramp
+            .map(|_| "a rate that follows traffic".to_owned()),
+    );
+    if words.is_empty() {
+        return "none".to_owned();
+    }
+    words.join(", ")
 }
 
 fn refused(error: StartError) -> Failure {
@@ -226,7 +271,60 @@ fn ended() -> Result<impl Future<Output = ()>, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use paceline_simulator::{Quota, QuotaKind};
+
     use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ProviderArgs,
+    }
+
+    fn settings(options: &[&str]) -> SimulatorSettings {
+        let words = std::iter::once("provider").chain(options.iter().copied());
+        let line = <Line as clap::Parser>::try_parse_from(words).unwrap();
+        line.args.settings()
+    }
+
+    #[test]
+    fn a_provider_keeps_what_no_option_changes() {
+        for likeness in Likeness::ALL {
+            let like = SimulatorSettings::like(likeness);
+            let chosen = settings(&["--like", likeness.name()]);
+            assert_eq!(chosen.limits, like.limits, "{likeness}");
+            assert_eq!(chosen.likeness, likeness);
+            assert_eq!(chosen.charge_formula, like.charge_formula);
+            assert_eq!(chosen.pool_per_model, like.pool_per_model);
+        }
+        assert_eq!(settings(&[]).limits, SimulatorSettings::default().limits);
+    }
+
+    #[test]
+    fn options_change_the_limits_of_the_provider() {
+        let azure = settings(&["--like", "azure", "--rpm", "600", "--tpm", "9000"]);
+        let amounts = azure.limits.quotas.iter().map(|quota| quota.amount);
+        assert_eq!(amounts.collect::<Vec<_>>(), [100, 9_000]);
+        let anthropic = settings(&["--like=anthropic", "--itpm=700", "--otpm=300"]);
+        let amounts = anthropic.limits.quotas.iter().map(|quota| quota.amount);
+        assert_eq!(amounts.collect::<Vec<_>>(), [50, 700, 300]);
+        let alone = settings(&["--tpm", "100", "--kind", "sliding"]);
+        let kept = Quota::tokens_per_minute(100).kept_as(QuotaKind::Sliding);
+        assert_eq!(alone.limits.quotas, [kept]);
+    }
+
+    #[test]
+    fn every_kind_of_limit_is_told_in_words() {
+        let told = |options: &[&str]| limits_in_words(&settings(options));
+        assert_eq!(told(&[]), "none");
+        assert_eq!(told(&["--like", "deepseek"]), "20 requests at once");
+        assert_eq!(told(&["--like", "together"]), "a rate that follows traffic");
+        let azure = told(&["--like", "azure"]);
+        assert_eq!(
+            azure,
+            "60 requests per 10s (RP10s), 60,000 tokens per min (TPM)"
+        );
+    }
 
     #[test]
     fn a_fault_may_have_a_share() {

@@ -121,6 +121,7 @@ fn announce(settings: &Settings, gateway: &Gateway) -> Result<(), Failure> {
     tracing::info!(
         address = %gateway.address(),
         admin = settings.admin.enabled.then(|| tracing::field::display(admin)),
+        dashboard = settings.admin.enabled.then(|| banner::dashboard(admin)),
         upstream = %settings.upstream.base_url,
         store = settings.store.as_ref().map(Store::address),
         "listening"

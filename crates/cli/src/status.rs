@@ -2,10 +2,11 @@
 
 mod beliefs;
 mod estimates;
+mod lanes;
 mod show;
 
 use clap::Args;
-use paceline_admin_api::{Estimates, QueueStatus, RateLimits};
+use paceline_admin_api::{Estimates, Lanes, QueueStatus, RateLimits};
 use serde::Serialize;
 
 use crate::admin::{Gateway, GatewayArgs};
@@ -22,7 +23,7 @@ Examples:
 
 Exit codes: 6 when no gateway answers there, 7 when the admin token is missing or wrong.";
 
-/// Show the limits, the queue and who waits in a running gateway
+/// Show the limits, the queue, who waits and which lanes are ill in a running gateway
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
@@ -59,13 +60,14 @@ struct State {
     address: String,
     rate_limits: RateLimits,
     queue_status: QueueStatus,
+    lanes: Lanes,
     /// Only where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimates: Option<Estimates>,
 }
 
 impl State {
-    /// Asks for limits and queue, with up to `calls` waiting requests, and for what was learned about
+    /// Asks for limits, lanes and queue, with up to `calls` waiting requests, and for what was learned about
     /// tokens if `estimates` says so.
     async fn of(gateway: &Gateway, calls: usize, estimates: bool) -> Result<Self, Failure> {
         let estimates = match estimates {
@@ -78,6 +80,7 @@ impl State {
             queue_status: gateway
                 .get(&format!("/monitoring/queue-status?limit={calls}"))
                 .await?,
+            lanes: gateway.get("/monitoring/lanes").await?,
             estimates,
         })
     }

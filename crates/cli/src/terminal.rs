@@ -1,4 +1,4 @@
-//! Writing to standard output and standard error: the one place that does it.
+//! Writing to standard output and standard error: the one place that does it, but for the whole screen of `top`.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -57,6 +57,11 @@ impl Terminal {
         self.style
     }
 
+    /// Whether a whole screen can be drawn on it.
+    pub(crate) fn can_be_drawn_on(&self) -> bool {
+        self.interactive && !is_dumb()
+    }
+
     /// Columns and rows.
     pub(crate) fn size(&self) -> (usize, usize) {
         let size = match &self.stream {
@@ -94,8 +99,11 @@ fn write_all(mut stream: impl Write, text: &str) -> io::Result<()> {
 /// Colour is for terminals that can show it and people who want it (see no-color.org).
 fn colour_is_welcome() -> bool {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-    !unwanted && !dumb
+    !unwanted && !is_dumb()
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb")
 }
 
 /// How text is set off, or not.
@@ -105,6 +113,11 @@ pub(crate) struct Style {
 }
 
 impl Style {
+    /// Whether there are colours.
+    pub(crate) fn is_coloured(self) -> bool {
+        self.coloured
+    }
+
     pub(crate) fn bold(self, text: &str) -> String {
         self.wrap("1", text)
     }
@@ -128,8 +141,16 @@ impl Style {
 
 /// Text that came from elsewhere, without anything that a terminal would obey.
 pub(crate) fn plain(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let visible = |c: char| if acts(c) { '\u{fffd}' } else { c };
     text.chars().map(visible).collect()
+}
+
+/// Whether a character does more than to be seen: controls, line and paragraph breaks, and marks that turn
+/// the direction of what follows.
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -141,6 +162,10 @@ mod tests {
         assert_eq!(
             plain("gpt\x1b[2J\n4o\u{9b}"),
             "gpt\u{fffd}[2J\u{fffd}4o\u{fffd}"
+        );
+        assert_eq!(
+            plain("a\u{202e}gpj.exe\u{2066}"),
+            "a\u{fffd}gpj.exe\u{fffd}"
         );
     }
 

@@ -9,7 +9,7 @@ use crate::exit::Failure;
 use crate::figures::{counted, grouped, percent, share, span_ms};
 use crate::runtime;
 use crate::table::{Side, Table};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, plain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +40,7 @@ pub(crate) struct UsageArgs {
         allow_hyphen_values = true
     )]
     to: String,
-    /// model, tenant, key, session, tag, route, provider, outcome, two of them with a comma between, or minute, hour, day
+    /// model, tenant, key, session, tag, route, provider, outcome, lane, two of them with a comma between, or minute, hour, day
     #[arg(long, value_name = "WHAT", default_value = "model")]
     by: String,
     /// Of this tenant
@@ -192,8 +192,6 @@ fn cells(name: &str, sums: &UsageSums) -> [String; 8] {
 
 /// Callers choose names: nothing in them may act on a terminal.
 fn shown_name(name: &str) -> String {
-    let shown = name.chars().take(60);
-    shown
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    let shown: String = name.chars().take(60).collect();
+    plain(&shown)
 }

@@ -18,6 +18,8 @@ pub(crate) use pools::{RawDomain, check};
 pub struct DomainRule {
     /// Name in metrics and answers; the pool of `[limits]` is called `default`.
     pub name: String,
+    /// The provider whose limits these are.
+    pub provider: String,
     /// Models that draw on this pool; empty for the default one, which takes what is left.
     pub models: Vec<Pattern>,
     /// Limits to keep, headroom already taken off.

@@ -281,6 +281,9 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Table(_) => "a table".to_owned(),
         Value::Array(_) => "an array".to_owned(),
         Value::Float(number) => format!("{number:?}"),
-        other => other.to_string(),
+        // A time such as 5:55 is read and cannot be written again as a value.
+        Value::Datetime(time) => time.to_string(),
+        Value::Integer(number) => number.to_string(),
+        Value::Boolean(is_true) => is_true.to_string(),
     }
 }

@@ -19,6 +19,16 @@ pub fn schema() -> Value {
     schema
 }
 
+/// What the file's schema says of a setting with this dotted key.
+pub fn about_setting(key: &str) -> Option<String> {
+    let schema = schema();
+    let mut found = &schema;
+    for word in key.split('.') {
+        found = found.get("properties")?.get(word)?;
+    }
+    Some(found.get("description")?.as_str()?.replace('\n', " "))
+}
+
 /// Takes out what TOML cannot say, `null` as a type, an alternative or a default, and hands the
 /// defaults of whole tables down to their keys.
 fn simplify(schema: &mut Value) {

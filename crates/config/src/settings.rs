@@ -8,14 +8,17 @@ use serde::{Deserialize, Serialize};
 use crate::admin::RawAdmin;
 use crate::alerts::RawAlerts;
 use crate::batches::RawBatches;
+use crate::breaker::RawBreaker;
 use crate::budgets::{self, RawBudget};
 use crate::checker::Checker;
 use crate::domains::{self, RawDomain, RawLimits};
 use crate::estimator::RawEstimator;
 use crate::ledger::RawLedger;
 use crate::log::RawLog;
+use crate::models::{self, RawModel, RawRoute};
 use crate::preset::Preset;
 use crate::prices::RawPrices;
+use crate::providers::{self, RawProvider, UPSTREAM};
 use crate::queue::RawQueue;
 use crate::retry::RawRetry;
 use crate::server::RawServer;
@@ -24,19 +27,29 @@ use crate::telemetry::RawTelemetry;
 use crate::tenants::{self, RawTenant};
 use crate::upstream::RawUpstream;
 use crate::{
-    Admin, Batches, BudgetRule, DomainRule, EstimatorKind, Ledger, Log, Prices, Queue, Retry,
-    Server, Store, Telemetry, Tenant, Tier, Upstream, Webhook,
+    Admin, Batches, Breaker, BudgetRule, DomainRule, EstimatorKind, Ledger, Log, ModelRule, Prices,
+    Provider, Queue, Retry, RouteRule, Server, Store, Telemetry, Tenant, Tier, Upstream, Webhook,
 };
 
 /// Everything that can be set, checked and complete: nothing in here needs another look.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Name of the bundle of settings that was chosen, if one was.
+    pub preset: Option<&'static str>,
     /// The listener that callers reach.
     pub server: Server,
     /// The admin plane.
     pub admin: Admin,
     /// The provider that requests are sent to.
     pub upstream: Upstream,
+    /// Further providers, keys and regions.
+    pub providers: Vec<Provider>,
+    /// What is behind names of models, the first that takes a name has it.
+    pub models: Vec<ModelRule>,
+    /// Names that calls with certain tags use instead.
+    pub routes: Vec<RouteRule>,
+    /// What happens while a way to a provider is ill.
+    pub breaker: Breaker,
     /// What happens after the provider fails or refuses.
     pub retry: Retry,
     /// How long and in what order requests wait.
@@ -73,10 +86,50 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The limit pool that a request for `model` draws on.
+    /// The limit pool that a request for `model` at the provider of `[upstream]` draws on.
     pub fn domain_for(&self, model: &str) -> &DomainRule {
-        let found = self.domains.iter().find(|domain| domain.takes(model));
-        found.unwrap_or(&self.default_domain)
+        self.domain_at(UPSTREAM, model)
+    }
+
+    /// The limit pool that a request for `model` at `provider` draws on.
+    pub fn domain_at(&self, provider: &str, model: &str) -> &DomainRule {
+        let account = self.account(provider);
+        let is_own = |domain: &&DomainRule| {
+            let is_shared = account.is_some() && self.account(&domain.provider) == account;
+            domain.provider == provider || is_shared
+        };
+        let mut own = self.domains.iter().filter(is_own);
+        let found = own.find(|domain| domain.takes(model));
+        found.unwrap_or_else(|| match self.further(provider) {
+            Some(provider) => &provider.default_domain,
+            None => &self.default_domain,
+        })
+    }
+
+    /// How the provider of this name is reached; `None` where there is none.
+    pub fn reach(&self, provider: &str) -> Option<&Upstream> {
+        match provider {
+            UPSTREAM => Some(&self.upstream),
+            name => self.further(name).map(|provider| &provider.upstream),
+        }
+    }
+
+    /// All limit pools: those that are named, and the one of each provider for what is left.
+    pub fn all_domains(&self) -> impl Iterator<Item = &DomainRule> {
+        let defaults = self
+            .providers
+            .iter()
+            .map(|provider| &provider.default_domain);
+        let named = self.domains.iter().chain([&self.default_domain]);
+        named.chain(defaults)
+    }
+
+    fn account(&self, provider: &str) -> Option<&str> {
+        self.reach(provider)?.account.as_deref()
+    }
+
+    fn further(&self, name: &str) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.name == name)
     }
 
     /// The tenant called `name`; weight 1 and no tier of its own when it is not listed.
@@ -102,6 +155,10 @@ pub(crate) struct RawSettings {
     server: RawServer,
     admin: RawAdmin,
     upstream: RawUpstream,
+    providers: BTreeMap<String, RawProvider>,
+    models: BTreeMap<String, RawModel>,
+    routes: Vec<RawRoute>,
+    breaker: RawBreaker,
     retry: RawRetry,
     queue: RawQueue,
     tenants: BTreeMap<String, RawTenant>,
@@ -124,11 +181,35 @@ impl RawSettings {
     pub(crate) fn check(self, checker: &mut Checker<'_>) -> Option<Settings> {
         let server = self.server.check();
         let admin = self.admin.check(server.listen, checker);
-        let upstream = self.upstream.check(&server, checker);
+        let upstream = self.upstream.check(UPSTREAM, &server, checker);
         let retry = self.retry.check(checker);
         let queue = self.queue.check(checker);
         let tenants = tenants::check(self.tenants, checker);
-        let (default_domain, domains) = domains::check(self.limits, self.domains, checker);
+        let names: Vec<_> = self.providers.keys().cloned().collect();
+        let names: Vec<_> = [UPSTREAM]
+            .into_iter()
+            .chain(names.iter().map(String::as_str))
+            .collect();
+        let (default_domain, domains) = domains::check(self.limits, self.domains, &names, checker);
+        let routes = models::check_routes(self.routes, checker);
+        let providers = providers::check(
+            self.providers,
+            &server,
+            (upstream.as_ref(), &default_domain),
+            checker,
+        );
+        let lacks_key = |upstream: &Upstream| upstream.api_key.is_none();
+        let own = upstream.as_ref().filter(|upstream| lacks_key(upstream));
+        let further = providers
+            .iter()
+            .filter(|provider| lacks_key(&provider.upstream));
+        let keyless: Vec<_> = own
+            .map(|_| UPSTREAM)
+            .into_iter()
+            .chain(further.map(|provider| provider.name.as_str()))
+            .collect();
+        let models = models::check(self.models, (&names, &keyless), checker);
+        let breaker = self.breaker.check(checker);
         let store = self.store.check(checker);
         let prices = self.prices.check(&admin.state_dir, checker);
         let batches = self.batches.check(&admin.state_dir, checker);
@@ -138,9 +219,14 @@ impl RawSettings {
         let log = self.log.check(checker);
         let telemetry = self.telemetry.check(checker);
         Some(Settings {
+            preset: self.preset.map(Preset::name),
             server,
             admin,
             upstream: upstream?,
+            providers,
+            models,
+            routes,
+            breaker,
             retry,
             queue,
             tenants,

@@ -7,11 +7,15 @@ use crate::node::join;
 use crate::shape::{Form, Shape};
 
 /// The sections in the order of the file: what is changed most comes first.
-pub(crate) const SECTIONS: [&str; 17] = [
+pub(crate) const SECTIONS: [&str; 21] = [
     "server",
     "upstream",
     "limits",
     "domains",
+    "providers",
+    "models",
+    "routes",
+    "breaker",
     "queue",
     "tenants",
     "store",
@@ -26,6 +30,9 @@ pub(crate) const SECTIONS: [&str; 17] = [
     "log",
     "telemetry",
 ];
+
+/// Sections whose keys are those of another, and have been explained there.
+const EXPLAINED: [&str; 2] = ["domains", "providers"];
 
 /// The longest line of prose.
 const WIDTH: usize = 98;
@@ -90,9 +97,7 @@ impl Template<'_> {
         }
         let others = keys.iter().filter(|(key, _)| !entry.needed.contains(key));
         let (tables, single): (Vec<_>, Vec<_>) = others.partition(|(_, shape)| is_table(shape));
-        if matches!(shape.form, Form::List(_)) {
-            // The one array of tables is that of the domains, whose other keys are those of the
-            // limits: they have been explained there.
+        if EXPLAINED.contains(&path) {
             for (key, shape) in single {
                 let _ = writeln!(self.text, "#{key} = {}", shown_value(shape));
             }

@@ -9,6 +9,12 @@ use crate::report::{Fault, Report};
 use crate::shape::{Form, Shape};
 use crate::template::shown_value;
 
+/// Keys that were replaced by others, and what to write now.
+const REPLACED: [(&str, &str); 1] = [(
+    "http1_only",
+    "http_version = \"1.1\" says the same now; \"2\" and \"auto\" are there too",
+)];
+
 /// Checks every value and key of a tree, and drops those that are wrong.
 pub(crate) struct Verifier<'a> {
     file: &'a Shape,
@@ -102,6 +108,9 @@ impl<'a> Verifier<'a> {
     fn meant(&self, keys: &BTreeMap<String, Shape>, key: &str, path: &str) -> String {
         if self.report.is_hopeless() {
             return String::new();
+        }
+        if let Some((_, instead)) = REPLACED.iter().find(|(name, _)| *name == key) {
+            return (*instead).to_owned();
         }
         let same = keys.keys().map(String::as_str);
         if let Some(name) = nearest(key, same) {

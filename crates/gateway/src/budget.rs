@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paceline_config::{BudgetPeriod, BudgetRule, BudgetScope, BudgetUnit, Settings, UnknownPrice};
+use paceline_config::{
+    BudgetPeriod, BudgetRule, BudgetScope, BudgetUnit, Settings, UPSTREAM, UnknownPrice,
+};
 use paceline_coordinator::InstanceId;
 use paceline_coordinator::budgets::{
     Budget, BudgetSettings, BudgetStore, Budgets, InProcessBudgets, NoBooks, Outcome, Period,
@@ -377,15 +379,45 @@ fn bounded_scope(scope: &str) -> String {
 /// Where the call bounds its answer, both are what it costs with an answer of that length: such a call
 /// never passes a budget. Where nothing does, what was learned of its like is expected, and the longest
 /// answer of the model is the worst.
+///
+/// Of a call that can go several ways, the dearest counts.
 fn bounds(
     settings: &Settings,
     exchange: &Exchange,
     needs_price: bool,
 ) -> Result<(Spend, Spend), Problem> {
+    let asked = exchange.model.as_deref().unwrap_or_default();
+    let lanes = exchange.lanes.iter();
+    let mut ways: Vec<_> = lanes.map(|lane| (&*lane.provider, &*lane.model)).collect();
+    if ways.is_empty() {
+        ways.push((UPSTREAM, asked));
+    }
+    let mut most = (Spend::default(), Spend::default());
+    for way in ways {
+        let (expected, worst) = bounds_at(settings, exchange, needs_price, way)?;
+        most = (larger(most.0, expected), larger(most.1, worst));
+    }
+    Ok(most)
+}
+
+fn larger(a: Spend, b: Spend) -> Spend {
+    Spend {
+        nanousd: a.nanousd.max(b.nanousd),
+        tokens: a.tokens.max(b.tokens),
+        requests: a.requests.max(b.requests),
+    }
+}
+
+/// The same at one provider, with the model's name there.
+fn bounds_at(
+    settings: &Settings,
+    exchange: &Exchange,
+    needs_price: bool,
+    (provider, model): (&str, &str),
+) -> Result<(Spend, Spend), Problem> {
     let recorder = &exchange.shared.recorder;
-    let (book, provider) = recorder.prices();
+    let (book, provider) = recorder.prices_at(provider);
     let day = Date::of_unix_seconds(exchange.shared.now_ms().unsigned_abs() / 1_000);
-    let model = exchange.model.as_deref().unwrap_or_default();
     let known = book.price_at(&provider, model, day).cloned();
     let price = match (known, settings.prices.unknown) {
         (Some(price), _) => Some(price),

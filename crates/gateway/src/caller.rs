@@ -9,6 +9,7 @@ use http::header::AUTHORIZATION;
 use paceline_config::{Settings, Tier};
 use paceline_keys::Priority;
 use paceline_limiter::TenantId;
+use paceline_provider::KeyHeader;
 use sha2::{Digest, Sha256};
 
 use crate::keys::KeyGrant;
@@ -71,7 +72,7 @@ impl NameHasher {
     }
 
     /// Cannot be turned back: it goes into names of pools and into the state folder.
-    fn credential(&self, parts: &[&[u8]]) -> u64 {
+    pub(crate) fn credential(&self, parts: &[&[u8]]) -> u64 {
         let mut hash = Sha256::new_with_prefix(self.credentials);
         for part in parts {
             hash.update((part.len() as u64).to_le_bytes());
@@ -97,19 +98,19 @@ impl Caller {
         key: Option<KeyGrant>,
     ) -> Result<Self, Problem> {
         // With keys of ours, all calls go upstream with the gateway's own.
-        let (authorization, api_key) = match &key {
-            Some(_) => (&b""[..], &b""[..]),
-            None => (
-                bytes_of(headers, AUTHORIZATION.as_str()),
-                bytes_of(headers, "api-key"),
-            ),
+        let of_caller = |name: &'static str| match &key {
+            Some(_) => &b""[..],
+            None => bytes_of(headers, name),
         };
-        let credential = hasher.credential(&[
-            authorization,
-            api_key,
+        let mut parts = vec![
+            of_caller(AUTHORIZATION.as_str()),
+            of_caller("api-key"),
             bytes_of(headers, "openai-organization"),
             bytes_of(headers, "openai-project"),
-        ]);
+        ];
+        let others = ["x-api-key", "x-goog-api-key"].map(of_caller);
+        parts.extend(others.into_iter().filter(|key| !key.is_empty()));
+        let credential = hasher.credential(&parts);
         let named = text(headers, "x-paceline-tenant")?;
         let tenant: Arc<str> = match (&key, named) {
             (Some(key), Some(name)) if *key.tenant != *name => {
@@ -162,7 +163,10 @@ fn key_tier(key: Option<&KeyGrant>) -> Option<Tier> {
 
 /// Tenants that do not name themselves are told apart by their keys, without showing any of them.
 fn anonymous(headers: &HeaderMap, credential: u64) -> String {
-    if headers.contains_key(AUTHORIZATION) || headers.contains_key("api-key") {
+    let sends_one = KeyHeader::ALL
+        .iter()
+        .any(|header| headers.contains_key(header.name()));
+    if sends_one {
         format!("key-{:08x}", credential >> 32)
     } else {
         "anonymous".to_owned()

@@ -1,5 +1,6 @@
 //! The story of one request, told once when it ends: a log line and the metrics that sum it up.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use crate::budget;
 use crate::call_id;
 use crate::caller::Caller;
 use crate::labels;
+use crate::lanes::Lane;
 use crate::pace::Asks;
 use crate::relay::Outcome;
 use crate::shared::Shared;
@@ -57,6 +59,21 @@ impl Ending {
     }
 }
 
+/// A lane that a request went on from.
+#[derive(Clone, Debug)]
+pub(crate) struct Passed {
+    /// The lane's name.
+    pub(crate) lane: Arc<str>,
+    /// What made it go on: `quota`, `overload`, `error`, `context_length`.
+    pub(crate) why: &'static str,
+}
+
+impl fmt::Display for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{};{}", self.lane, self.why)
+    }
+}
+
 /// What is known of one request while it is under way.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -73,6 +90,14 @@ pub(crate) struct Exchange {
     pub(crate) pool: Option<Arc<str>>,
     /// What decides which pool the request uses.
     pub(crate) asks: Option<Asks>,
+    /// The lanes that it may take.
+    pub(crate) lanes: Vec<Arc<Lane>>,
+    /// The lane that it takes.
+    pub(crate) lane: Option<Arc<Lane>>,
+    /// Whether it has left a queue for that of another lane.
+    pub(crate) has_left: bool,
+    /// The lanes that it went on from, and why.
+    pub(crate) passed: Vec<Passed>,
     pub(crate) waited: Duration,
     pub(crate) limited_by: Option<Binding>,
     /// What the request was charged at admission.
@@ -127,6 +152,10 @@ impl Exchange {
             stream: false,
             pool: None,
             asks: None,
+            lanes: Vec::new(),
+            lane: None,
+            has_left: false,
+            passed: Vec::new(),
             waited: Duration::ZERO,
             limited_by: None,
             estimated_tokens: 0,
@@ -197,6 +226,12 @@ impl Exchange {
         self.first_byte
     }
 
+    /// The lanes that it went on from, and why, in their order; `None` where there are none.
+    pub(crate) fn passed_lanes(&self) -> Option<String> {
+        let passed: Vec<_> = self.passed.iter().map(Passed::to_string).collect();
+        (!passed.is_empty()).then(|| passed.join(", "))
+    }
+
     /// Since the request came.
     pub(crate) fn elapsed(&self) -> Duration {
         self.received.elapsed()
@@ -229,6 +264,8 @@ impl Exchange {
             priority = self.caller.tier.name(),
             model = self.model.as_deref(),
             stream = self.stream,
+            lane = self.lane.as_ref().map(|lane| &*lane.name),
+            passed = self.passed_lanes(),
             pool = self.pool.as_deref(),
             outcome = ending.name(),
             status = self.status,

@@ -18,6 +18,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::admin::{AdminPlane, serve_alone};
 use crate::batches::{Desk, keep_house};
 use crate::budget::Purse;
+use crate::history::watch_pools;
 use crate::keys::{self, CallerKeys};
 use crate::memory::keep;
 use crate::pace::Together;
@@ -226,9 +227,10 @@ impl Gateway {
         let store = store.transpose()?;
         let handle = control.handle().clone();
         let mut opened = open_books((&settings, &metrics), keys, budgets, &handle)?;
-        opened.batches = open_batches(&settings, address, &opened.recorder, &handle)?;
+        let own = own_address(address);
+        opened.batches = open_batches(&settings, own, &opened.recorder, &handle)?;
         let shared = Arc::new(Shared::new(settings, metrics, store, opened, handle));
-        let admin = admin_enabled.then(|| AdminPlane::new(Arc::clone(&shared), admin_token));
+        let admin = admin_enabled.then(|| AdminPlane::new(Arc::clone(&shared), admin_token, own));
         let mut gateway = Self {
             shared: Arc::clone(&shared),
             address,
@@ -266,6 +268,7 @@ impl Gateway {
         control
             .handle()
             .spawn(prune_ledger(Arc::downgrade(&shared)));
+        control.handle().spawn(watch_pools(Arc::downgrade(&shared)));
         control.handle().spawn(watch_keys(Arc::downgrade(&shared)));
         control.handle().spawn(keep_house(Arc::downgrade(&shared)));
         if let Some(kept) = shared.recorder.kept() {
@@ -466,19 +469,12 @@ fn open_books(
 /// Opens files and batches, where they are served here.
 fn open_batches(
     settings: &Settings,
-    address: SocketAddr,
+    own: SocketAddr,
     recorder: &Recorder,
     control: &Handle,
 ) -> Result<Option<Arc<Desk>>, StartError> {
     if !settings.batches.enabled {
         return Ok(None);
-    }
-    let mut own = address;
-    if own.ip().is_unspecified() {
-        own.set_ip(match own.ip() {
-            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
     }
     let url = format!("http://{own}/v1").parse();
     let url = url.map_err(|error| StartError::Batches(format!("{own}: {error}")))?;
@@ -522,7 +518,9 @@ fn open_store(
 }
 
 fn usable(settings: &Settings) -> Result<(), TargetError> {
-    Upstream::new(&settings.upstream).map(drop)
+    let further = settings.providers.iter().map(|provider| &provider.upstream);
+    let mut all = [&settings.upstream].into_iter().chain(further);
+    all.try_for_each(|upstream| Upstream::new(upstream).map(drop))
 }
 
 fn cpu_count() -> usize {
@@ -534,6 +532,17 @@ fn local_address(listeners: &[std::net::TcpListener], asked: SocketAddr) -> Sock
         .first()
         .and_then(|listener| listener.local_addr().ok());
     first.unwrap_or(asked)
+}
+
+/// The address under which the gateway reaches itself.
+fn own_address(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// The admin plane's own listener, where it does not share the main one.

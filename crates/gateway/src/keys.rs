@@ -121,6 +121,11 @@ impl CallerKeys {
         }
     }
 
+    /// Whether callers need a key of this gateway now.
+    pub(crate) fn are_asked_for(&self) -> bool {
+        self.ring.read().is_some()
+    }
+
     /// Looks whether the file has changed. One that cannot be used changes nothing.
     pub(crate) fn refresh(&self, settings: &Settings) {
         let Some(watched) = &self.watched else { return };

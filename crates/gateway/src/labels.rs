@@ -33,6 +33,15 @@ pub(crate) fn endpoint(kind: EndpointKind) -> &'static str {
         EndpointKind::Messages => "messages",
         EndpointKind::MessagesCountTokens => "messages_count_tokens",
         EndpointKind::MessagesBatches => "messages_batches",
+        EndpointKind::GeminiGenerate => "gemini_generate",
+        EndpointKind::GeminiStream => "gemini_stream",
+        EndpointKind::GeminiCountTokens => "gemini_count_tokens",
+        EndpointKind::GeminiEmbed => "gemini_embed",
+        EndpointKind::BedrockConverse => "bedrock_converse",
+        EndpointKind::BedrockConverseStream => "bedrock_converse_stream",
+        EndpointKind::BedrockInvoke => "bedrock_invoke",
+        EndpointKind::BedrockInvokeStream => "bedrock_invoke_stream",
+        EndpointKind::BedrockCountTokens => "bedrock_count_tokens",
         EndpointKind::Unknown => "other",
     }
 }
@@ -41,6 +50,9 @@ pub(crate) fn endpoint(kind: EndpointKind) -> &'static str {
 pub(crate) fn refusal(refusal: &Refusal) -> String {
     match refusal.kind {
         RefusalKind::RateLimited => limit(refusal),
+        RefusalKind::Concurrency => "concurrency".to_owned(),
+        RefusalKind::ContextLengthExceeded => "context_length_exceeded".to_owned(),
+        RefusalKind::ContentFiltered => "content_filtered".to_owned(),
         RefusalKind::RequestTooLarge => "request_too_large".to_owned(),
         RefusalKind::SlowDown => "slow_down".to_owned(),
         RefusalKind::QuotaExhausted => "quota_exhausted".to_owned(),

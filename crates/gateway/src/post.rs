@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::timeout;
 
-use crate::upstream::{SendError, Target, chain, handshake};
+use crate::upstream::{Dialer, SendError, chain, handshake};
 
 /// Time to connect, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,19 +42,19 @@ pub(crate) enum PostError {
 
 /// A server, as one task reaches it.
 pub(crate) struct Poster {
-    target: Target,
+    dialer: Dialer,
     headers: HeaderMap,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Poster {
     /// Connects to nothing yet. `headers` go with every request.
-    pub(crate) fn new(target: Target, mut headers: HeaderMap) -> Self {
-        if let Ok(host) = HeaderValue::from_str(target.authority.as_str()) {
+    pub(crate) fn new(dialer: Dialer, mut headers: HeaderMap) -> Self {
+        if let Ok(host) = HeaderValue::from_str(dialer.target.authority.as_str()) {
             headers.insert(HOST, host);
         }
         Self {
-            target,
+            dialer,
             headers,
             connection: None,
         }
@@ -116,15 +116,15 @@ impl Poster {
     }
 
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, PostError> {
-        let opened = handshake(&self.target, CONNECT_TIMEOUT).await;
+        let opened = handshake(&self.dialer, CONNECT_TIMEOUT).await;
         opened.map_err(|error| match error {
-            SendError::Connect(reason) => PostError::Unreachable(reason),
+            SendError::Connect(reason) => PostError::Unreachable(reason.to_string()),
             other => PostError::Unreachable(other.to_string()),
         })
     }
 
     fn request(&self, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, PostError> {
-        let uri = self.target.path(path, None);
+        let uri = self.dialer.target.path(path, None);
         let uri = uri.ok_or_else(|| PostError::Unreachable("its path is malformed".to_owned()))?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;

@@ -1,5 +1,6 @@
 //! Whether the provider can be reached, within a time that an operator is willing to wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request, Uri};
@@ -8,6 +9,7 @@ use paceline_config as config;
 use tokio::time::timeout;
 
 use crate::body::UpstreamBody;
+use crate::route::profile;
 use crate::upstream::{OwnKey, SendError, TargetError, Upstream, request_headers};
 
 /// The longest that a check takes.
@@ -52,10 +54,7 @@ pub async fn check_upstream(settings: &config::Upstream) -> Result<u16, Unreacha
 
 async fn ask(settings: &config::Upstream) -> Result<u16, Unreachable> {
     let upstream = Upstream::new(settings)?;
-    let own_key = OwnKey {
-        key: settings.api_key.as_ref(),
-        key_use: settings.api_key_use,
-    };
+    let own_key = OwnKey::of(settings, false);
     let caller = http::HeaderMap::new();
     let mut request = Request::new(UpstreamBody::Whole(Full::default()));
     *request.method_mut() = Method::GET;
@@ -63,11 +62,13 @@ async fn ask(settings: &config::Upstream) -> Result<u16, Unreachable> {
         .target
         .path("/models", None)
         .unwrap_or_else(|| Uri::from_static("/models"));
-    *request.headers_mut() = request_headers(&caller, &upstream.target, &own_key, false);
-    let mut sender = upstream.open().await?;
-    let response = sender
-        .send_request(request)
-        .await
-        .map_err(|error| Unreachable::NoAnswer(crate::upstream::chain(&error)))?;
+    *request.headers_mut() = request_headers(
+        &caller,
+        &upstream.target,
+        &own_key,
+        (profile(settings.profile), false),
+    );
+    let upstream = Arc::new(upstream);
+    let (response, _) = upstream.send(request, None, || ()).await?;
     Ok(response.status().as_u16())
 }

@@ -13,9 +13,13 @@ use tokio::time::timeout;
 
 use crate::body::{ReplyBody, UpstreamBody};
 use crate::exchange::{Ending, Exchange};
-use crate::pace::{Acquired, Asks, Lease, PoolKey, Turn, WaitingRequest, count_hit, tier};
+use paceline_provider::Dialect;
+
+use crate::pace::{Acquired, Lease, Turn, WaitingRequest, count_hit, tier};
 use crate::respond::Problem;
+use crate::route::{Behind, profile, speaking};
 use crate::serve::send::{ERROR_BYTES_MAX, read_bounded};
+use crate::serve::way::{Maker, Paced, Toll};
 use crate::serve::{check_model, own_headers};
 use crate::server::{CallerBody, Worker};
 use crate::shared::Live;
@@ -68,12 +72,17 @@ async fn open(
     exchange: &mut Exchange,
 ) -> Result<Session, (Problem, Ending)> {
     let mut lease = turn(worker, live, &request, exchange).await?;
-    let upstream = worker.upstream(live).map_err(|error| {
+    let provider = speaking(&live.settings, Some(Dialect::OpenAi));
+    let upstream = worker.upstream(live, provider).map_err(|error| {
         tracing::error!(%error, "the upstream cannot be used");
         (Problem::internal(), Ending::UpstreamFailed)
     })?;
     let caller = hyper::upgrade::on(&mut request);
-    let mut forwarded = forward(&request, &upstream, live).ok_or_else(|| {
+    let settings = live
+        .settings
+        .reach(provider)
+        .unwrap_or(&live.settings.upstream);
+    let mut forwarded = forward(&request, &upstream, settings).ok_or_else(|| {
         let problem = Problem::invalid_path(request.uri().path(), "it cannot be forwarded");
         (problem, Ending::Refused)
     })?;
@@ -118,23 +127,30 @@ async fn turn(
     let purse = &worker.shared.purse;
     let reserved = purse.reserve(&live.settings, exchange, patience).await;
     exchange.reserved = reserved.map_err(refuse)?;
-    let rule = live.settings.domain_for(&model);
-    let asks = Asks {
-        key: PoolKey::of(rule, exchange.caller.credential, &model),
-        input_tokens: 0,
+    let charge = Charge::ZERO.with(Metric::Requests, 1);
+    let maker = Maker {
+        shared: &worker.shared,
+        live,
+        caller: &exchange.caller,
+        headers: request.headers(),
+        kind: exchange.endpoint.kind,
+        model: &model,
+        is_behind_rule: false,
     };
-    let pool = worker
-        .shared
-        .registry
-        .pool(&asks, rule, &live.settings)
-        .map_err(|_| (Problem::internal(), Ending::Refused))?;
+    let behind = Behind::plain(speaking(&live.settings, Some(Dialect::OpenAi)), &model);
+    let way = maker.way(&behind, Some(&|_, _| Toll::flat(charge)));
+    let way = way.map_err(refuse)?;
+    let Some(Paced { pool, .. }) = way.paced else {
+        return Err(refuse(Problem::internal()));
+    };
     exchange.pool = Some(Arc::clone(pool.watch().name()));
+    exchange.lane = Some(way.lane);
     let caller = &exchange.caller;
     let asked = paceline_limiter::Request {
         tenant: caller.tenant_id,
         weight: caller.weight,
         tier: tier(caller.tier),
-        charge: Charge::ZERO.with(Metric::Requests, 1),
+        charge,
         parts: None,
         deadline: Some(worker.shared.clock.now() + caller.max_wait),
         retry: false,
@@ -187,15 +203,18 @@ fn model_in_query(query: &str) -> Arc<str> {
 fn forward(
     request: &Request<CallerBody>,
     upstream: &Upstream,
-    live: &Live,
+    settings: &paceline_config::Upstream,
 ) -> Option<Request<UpstreamBody>> {
     let below_version = request.uri().path().strip_prefix("/v1").unwrap_or_default();
     let uri = upstream.target.path(below_version, request.uri().query())?;
-    let own_key = OwnKey {
-        key: live.settings.upstream.api_key.as_ref(),
-        key_use: live.settings.upstream.api_key_use,
-    };
-    let mut headers = request_headers(request.headers(), &upstream.target, &own_key, true);
+    let own_key = OwnKey::of(settings, false);
+    let profile = profile(settings.profile);
+    let mut headers = request_headers(
+        request.headers(),
+        &upstream.target,
+        &own_key,
+        (profile, true),
+    );
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     // Bytes are tunnelled as they are, so what the two ends agree on is theirs alone.

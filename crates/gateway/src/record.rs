@@ -2,10 +2,11 @@
 
 mod kept;
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use paceline_config::Settings;
+use paceline_config::{ProfileName, Settings, UPSTREAM, Upstream};
 use paceline_ledger::{Entry, Ledger, OpenError, Outcome, Retention};
 use paceline_provider::{EndpointKind, Pacing, Usage};
 use paceline_tokens::prices::{
@@ -48,7 +49,10 @@ pub(crate) struct Recorder {
 #[derive(Debug)]
 struct Prices {
     book: Arc<PriceBook>,
+    /// Whose hold at the provider of `[upstream]`.
     provider: Arc<str>,
+    /// Whose hold at the others, by their names in the settings.
+    further: HashMap<String, Arc<str>>,
 }
 
 impl Prices {
@@ -58,14 +62,34 @@ impl Prices {
             Some(file) => PriceBook::built_in().overlay(file),
             None => PriceBook::built_in(),
         };
-        let host = settings.upstream.base_url.host_str();
-        let by_address = host.and_then(provider_of_host).unwrap_or(PROVIDER_UNKNOWN);
+        let by_address = whose_prices(&settings.upstream);
         let provider = own.provider.as_deref().unwrap_or(by_address);
+        let providers = settings.providers.iter();
+        let further = providers.map(|provider| {
+            let whose = Arc::from(whose_prices(&provider.upstream));
+            (provider.name.clone(), whose)
+        });
         Ok(Self {
             book: Arc::new(book),
             provider: Arc::from(provider),
+            further: further.collect(),
         })
     }
+
+    /// Whose prices hold at a provider of the settings.
+    fn at(&self, provider: &str) -> &Arc<str> {
+        self.further.get(provider).unwrap_or(&self.provider)
+    }
+}
+
+/// Whose prices hold at a provider: by its address, and where that says nothing by its profile.
+fn whose_prices(upstream: &Upstream) -> &'static str {
+    let by_address = upstream.base_url.host_str().and_then(provider_of_host);
+    by_address.unwrap_or(match upstream.profile {
+        ProfileName::Compatible | ProfileName::Vllm => PROVIDER_UNKNOWN,
+        ProfileName::GeminiCompatible | ProfileName::Vertex => "gemini",
+        profile => profile.name(),
+    })
 }
 
 fn read_price_file(own: &paceline_config::Prices) -> Result<Option<PriceFile>, String> {
@@ -142,18 +166,24 @@ impl Recorder {
         (Arc::clone(&prices.book), Arc::clone(&prices.provider))
     }
 
+    /// The prices in force, and whose hold at a provider of the settings.
+    pub(crate) fn prices_at(&self, provider: &str) -> (Arc<PriceBook>, Arc<str>) {
+        let prices = self.prices.read();
+        (Arc::clone(&prices.book), Arc::clone(prices.at(provider)))
+    }
+
     /// What a call that is over used, and what it cost.
     pub(crate) fn account(&self, exchange: &Exchange, ending: Ending) -> Account {
         let now_ms = exchange.shared.now_ms();
-        let (book, provider) = self.prices();
+        let lane = exchange.lane.as_deref();
+        let (book, provider) = self.prices_at(lane.map_or(UPSTREAM, |lane| &lane.provider));
         let usage = usage_of(exchange, ending);
         let day = Date::of_unix_seconds(now_ms.unsigned_abs() / 1_000);
         let asked = exchange.model.as_deref().unwrap_or_default();
-        let price = exchange
-            .model_answered
-            .as_deref()
-            .and_then(|model| book.price_at(&provider, model, day))
-            .or_else(|| book.price_at(&provider, asked, day));
+        let there = lane.map(|lane| &*lane.model);
+        let names = [exchange.model_answered.as_deref(), there, Some(asked)];
+        let mut names = names.into_iter().flatten();
+        let price = names.find_map(|model| book.price_at(&provider, model, day));
         let was_billed = was_billed(exchange, ending);
         // What was not billed took nothing, and that is known too.
         let is_told = !was_billed || is_known(exchange, ending);
@@ -243,6 +273,8 @@ fn entry(exchange: &Exchange, ending: Ending, account: Account) -> Entry {
         error_code: exchange.error_code.as_deref().map(str::to_owned),
         binding_limit: exchange.limited_by.map(|binding| binding.to_string()),
         pool: text(&exchange.pool),
+        lane: exchange.lane.as_ref().map(|lane| lane.name.to_string()),
+        passed: exchange.passed_lanes(),
         instance: exchange.shared.call_ids.instance(),
         ..Entry::new(exchange.call_id, now_ms, &*caller.tenant)
     }

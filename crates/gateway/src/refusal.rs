@@ -75,6 +75,7 @@ pub(crate) fn cool_down(
         used: refusal.used,
         level: metric.and_then(|metric| level(&LimitHeaders::parse((*headers)?), metric)),
         requested: refusal.requested,
+        window: refusal.window,
         sent_at: exchange.sent_at(),
         retry_after: refusal.retry_after.or(pause.unnamed),
         wait_named: refusal.retry_after.is_some(),
@@ -82,6 +83,7 @@ pub(crate) fn cool_down(
         penalty: Charge::ZERO.with(Metric::Tokens, penalty_tokens),
         kind,
     };
+    pool.watch().count_refusal();
     if pool.refused(refused, &refusal.message) {
         let episodes = &exchange.shared.metrics.refusal_episodes;
         episodes.of(&[pool.watch().name(), kind.name()]).inc();

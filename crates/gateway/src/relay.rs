@@ -11,17 +11,19 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use paceline_config::SettleRule;
+use paceline_routing::Outcome as LaneOutcome;
 use tokio::time::Sleep;
 
-pub(crate) use reader::{Outcome, Reader};
+pub(crate) use reader::{Outcome, Reader, Rewording};
 pub(crate) use settle::settle;
 
 use crate::body::BodyError;
 use crate::exchange::{Ending, Exchange};
+use crate::lanes::{Passage, outcome_of};
 use crate::pace::Lease;
 use crate::refusal::{self, Pause, RefusedWith};
-use crate::upstream::{Connection, SendError, Upstream};
+use crate::serve::way::Terms;
+use crate::upstream::{Connection, SendError, Total, Upstream};
 
 /// The body of an answer that comes from upstream. It owns everything that must end with it: the
 /// connection, the reservation and the request's story.
@@ -65,7 +67,8 @@ const GATHERED_BYTES_MAX: usize = 16 * 1024;
 pub(crate) struct Guards {
     pub(crate) exchange: Exchange,
     pub(crate) lease: Option<Lease>,
-    pub(crate) settle_rule: SettleRule,
+    pub(crate) passage: Passage,
+    pub(crate) terms: Terms,
     pub(crate) connection: Connection,
 }
 
@@ -75,11 +78,17 @@ impl Guards {
         let Self {
             mut exchange,
             lease,
-            settle_rule,
+            passage,
+            terms,
             connection,
         } = self;
         connection.keep();
         exchange.read(&outcome);
+        passage.end(&match &outcome.refusal {
+            // Whose key it was does not matter any more: the answer had begun.
+            Some(refusal) => outcome_of(refusal, false),
+            None => LaneOutcome::Whole,
+        });
         if let (Some(refusal), Some(lease)) = (&outcome.refusal, &lease) {
             // Too late for a retry, but not too late for everyone else in the pool.
             refusal::note(&exchange, refusal);
@@ -94,22 +103,24 @@ impl Guards {
             _ => Ending::ProviderError,
         };
         if let Some(lease) = lease {
-            settle(lease, settle_rule, &outcome, ending == Ending::Ok);
+            settle(lease, &terms, &outcome, ending == Ending::Ok);
         }
         exchange.finish(ending);
     }
 
-    fn broken(self, reader: Reader, ending: Ending) {
+    fn broken(self, reader: Reader, ending: Ending, how: &LaneOutcome) {
         let outcome = reader.outcome();
         let Self {
             mut exchange,
             lease,
-            settle_rule,
+            passage,
+            terms,
             ..
         } = self;
         exchange.read(&outcome);
+        passage.end(how);
         if let Some(lease) = lease {
-            settle(lease, settle_rule, &outcome, false);
+            settle(lease, &terms, &outcome, false);
         }
         exchange.finish(ending);
     }
@@ -129,8 +140,8 @@ impl Relay {
             ready,
             passes_unchanged: reader.passes_unchanged(),
             reader,
+            silence: Silence::new(source, guards.connection.total()),
             guards: Some(guards),
-            silence: Silence::new(source),
             gather: Gather::First,
             failure: None,
             ended: false,
@@ -187,8 +198,16 @@ impl Relay {
         self.gather = Gather::Open(0);
         if let Some(guards) = self.guards.take() {
             tracing::warn!(id = %guards.exchange.request_id, %error, "answer broken off");
-            let reader = std::mem::take(&mut self.reader).finished(&mut |_| ());
-            guards.broken(reader, Ending::UpstreamFailed);
+            let ready = &mut self.ready;
+            let reader = std::mem::take(&mut self.reader);
+            // In other words the caller gets an error where the provider's stream just breaks off.
+            let tells = reader.is_reworded();
+            let reader = reader.finished(&mut |piece| {
+                if tells {
+                    ready.push_back(piece);
+                }
+            });
+            guards.broken(reader, Ending::UpstreamFailed, &LaneOutcome::from(&error));
         }
         self.failure = Some(error.into());
     }
@@ -264,7 +283,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         if let Some(guards) = self.guards.take() {
             let reader = std::mem::take(&mut self.reader).finished(&mut |_| ());
-            guards.broken(reader, Ending::CallerGone);
+            guards.broken(reader, Ending::CallerGone, &LaneOutcome::Left);
         }
     }
 }
@@ -275,14 +294,17 @@ impl Drop for Relay {
 struct Silence {
     limit: Duration,
     last_piece: Instant,
+    /// When the answer has to be complete, however often a piece comes.
+    total: Total,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Silence {
-    fn new(source: &Upstream) -> Self {
+    fn new(source: &Upstream, total: Total) -> Self {
         Self {
             limit: source.idle_timeout,
             last_piece: Instant::now(),
+            total,
             timer: None,
         }
     }
@@ -293,16 +315,21 @@ impl Silence {
 
     fn poll_too_long(&mut self, context: &mut Context<'_>) -> Poll<SendError> {
         loop {
-            let end = self.last_piece + self.limit;
+            let silent = SendError::Timeout {
+                phase: "in the middle of an answer",
+                limit: self.limit,
+            };
+            let silent = (self.last_piece + self.limit, silent);
+            let (end, error) = match self.total.end() {
+                Some(total) if total.0 < silent.0 => total,
+                _ => silent,
+            };
             let timer = self
                 .timer
                 .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end.into())));
             ready!(timer.as_mut().poll(context));
             if Instant::now() >= end {
-                return Poll::Ready(SendError::Timeout {
-                    phase: "in the middle of an answer",
-                    limit: self.limit,
-                });
+                return Poll::Ready(error);
             }
             timer.as_mut().reset(end.into());
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use paceline_limiter::Refusal;
-use paceline_provider::{RequestError, openai_error};
+use paceline_provider::{Dialect, RequestError, openai_error};
 
 use crate::body::ReplyBody;
 use crate::upstream::SendError;
@@ -25,6 +25,7 @@ pub const ERROR_CODES: &[&str] = &[
     "budget_exceeded",
     "body_timeout",
     "body_too_large",
+    "browser_refused",
     "files_full",
     "gateway_overloaded",
     "internal_error",
@@ -32,7 +33,9 @@ pub const ERROR_CODES: &[&str] = &[
     "invalid_header",
     "invalid_path",
     "invalid_request",
+    "lanes_ill",
     "model_not_allowed",
+    "no_lane_takes",
     "not_found",
     "OPENAI_RATE_LIMIT_EXHAUSTED",
     "path_not_metered",
@@ -42,7 +45,9 @@ pub const ERROR_CODES: &[&str] = &[
     "request_larger_than_limit",
     "shutting_down",
     "tenant_not_allowed",
+    "untranslatable",
     "upstream_cut",
+    "upstream_garbage",
     "upstream_timeout",
     "upstream_unreachable",
     "wait_too_long",
@@ -60,6 +65,8 @@ pub(crate) struct Problem {
     pub(crate) retry_after: Option<Duration>,
     /// What the SDKs are told about trying again; `None` leaves it to the status.
     pub(crate) should_retry: Option<bool>,
+    /// In whose words it is told.
+    dialect: Dialect,
 }
 
 impl Problem {
@@ -72,6 +79,7 @@ impl Problem {
             message,
             retry_after: None,
             should_retry: None,
+            dialect: Dialect::OpenAi,
         }
     }
 
@@ -115,6 +123,18 @@ impl Problem {
                  URL of a client ends in /v1",
                 bounded(path)
             ),
+        )
+    }
+
+    /// A browser sends it for a page that may not.
+    pub(crate) fn browser_refused() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "invalid_request_error",
+            "browser_refused",
+            "a page of another origin may not spend this gateway's key, and answers are not shown \
+             as pages; call from a program, give each caller a key, or open /dashboard"
+                .to_owned(),
         )
     }
 
@@ -501,9 +521,52 @@ impl Problem {
         let (status, code) = match error {
             SendError::Connect(_) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
             SendError::Cut(_) => (StatusCode::BAD_GATEWAY, "upstream_cut"),
+            SendError::Garbage(_) => (StatusCode::BAD_GATEWAY, "upstream_garbage"),
             SendError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
         };
         Self::new(status, "server_error", code, error.to_string())
+    }
+
+    /// Every lane that could take the call is ill.
+    pub(crate) fn lanes_ill(lanes: &str, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "service_unavailable_error",
+                "lanes_ill",
+                format!(
+                    "the provider fails and is left alone for a while: {lanes}; the next call may try \
+                     in {:.1} s",
+                    wait.as_secs_f64()
+                ),
+            )
+        }
+    }
+
+    /// No lane behind the model has such a call in its provider's words.
+    pub(crate) fn no_lane_takes(model: &str) -> Self {
+        Self::invalid(
+            "no_lane_takes",
+            format!(
+                "no lane of {:?} takes such a call: its provider's dialect does not have it",
+                bounded(model)
+            ),
+        )
+    }
+
+    /// The call says what the provider's dialect cannot.
+    pub(crate) fn untranslatable(message: &str, field: Option<&str>) -> Self {
+        Self {
+            param: field.map(str::to_owned),
+            ..Self::invalid("untranslatable", message.to_owned())
+        }
+    }
+
+    /// The same, in the words of another dialect.
+    pub(crate) fn in_words_of(mut self, dialect: Option<Dialect>) -> Self {
+        self.dialect = dialect.unwrap_or(Dialect::OpenAi);
+        self
     }
 
     /// The error object in OpenAI's envelope.
@@ -516,9 +579,31 @@ impl Problem {
         )
     }
 
+    /// The error object in Anthropic's envelope, with the code where that has its own.
+    fn anthropic_envelope(&self) -> bytes::Bytes {
+        let body = serde_json::json!({
+            "type": "error",
+            "error": {
+                "type": Dialect::Anthropic.error_name(self.status.as_u16()),
+                "message": self.message,
+                "details": { "error_code": self.code },
+            },
+        });
+        bytes::Bytes::from(body.to_string())
+    }
+
     /// The whole answer.
     pub(crate) fn into_response(self) -> Response<ReplyBody> {
-        let mut response = Response::new(ReplyBody::whole(self.envelope()));
+        let body = match self.dialect {
+            Dialect::OpenAi => self.envelope(),
+            Dialect::Anthropic => self.anthropic_envelope(),
+            // The code goes into the words: the others have no place for it.
+            other => {
+                let message = format!("{} ({})", self.message, self.code);
+                other.error_body(self.status.as_u16(), &message, None)
+            }
+        };
+        let mut response = Response::new(ReplyBody::whole(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,19 +1,25 @@
 //! The life of a request, from its head to the start of its answer.
 
 mod attempt;
+mod choose;
+mod listing;
 mod plan;
 pub(crate) mod send;
 mod turn;
+pub(crate) mod way;
+mod words;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, Method, Request, Response};
-use paceline_provider::{BodyKind, Endpoint, EndpointKind, Pacing};
+use paceline_config::Settings;
+use paceline_provider::{BodyKind, Dialect, Endpoint, EndpointKind, KeyHeader, Pacing};
 
 use crate::announce::{Announced, Progress};
 use crate::batches::{self, Own, OwnCall};
 use crate::body::ReplyBody;
+use crate::browser;
 use crate::caller::Caller;
 use crate::exchange::{Ending, Exchange};
 use crate::intake::IntakeError;
@@ -21,9 +27,12 @@ use crate::realtime;
 use crate::respond::Problem;
 use crate::server::{CallerBody, Worker};
 use crate::trace::Trace;
+use crate::upstream::OwnKey;
 
 pub(crate) use attempt::own_headers;
+use listing::Listing;
 pub(crate) use plan::{Plan, check_model};
+use send::Refused;
 
 /// Answers one request on the data plane.
 ///
@@ -33,27 +42,38 @@ pub(crate) async fn serve(
     request: Request<CallerBody>,
 ) -> Option<Response<ReplyBody>> {
     let received = Instant::now();
+    let dialect = Endpoint::classify(request.method(), request.uri().path())
+        .kind
+        .dialect();
     match prepare(worker, request, received).await {
-        Ok(Prepared::Call(call)) => answer(worker, *call).await,
+        Ok(Prepared::Call(mut call)) => match Listing::of(&mut call) {
+            // Seldom, and not to make the future of every call larger.
+            Some(listing) => Box::pin(listed(worker, *call, listing)).await,
+            None => answer(worker, *call).await,
+        },
         Ok(Prepared::Session(session)) => {
             let (request, exchange) = *session;
             Some(realtime::serve(worker, request, exchange).await)
         }
         Ok(Prepared::Own(call)) => match batches::answer(worker, *call).await {
             Ok(response) => Some(response),
-            Err(error) => refuse(worker, error),
+            Err(error) => refuse(worker, error, dialect),
         },
-        Err(error) => refuse(worker, error),
+        Err(error) => refuse(worker, error, dialect),
     }
 }
 
-fn refuse(worker: &Worker, error: IntakeError) -> Option<Response<ReplyBody>> {
+fn refuse(
+    worker: &Worker,
+    error: IntakeError,
+    dialect: Option<Dialect>,
+) -> Option<Response<ReplyBody>> {
     let IntakeError::Problem(problem) = error else {
         return None;
     };
     let refusals = &worker.shared.metrics.refusals;
     refusals.of(&["gateway", problem.code]).inc();
-    Some(problem.into_response())
+    Some(problem.in_words_of(dialect).into_response())
 }
 
 /// A request that is refused before its story could begin leaves a line all the same.
@@ -82,6 +102,8 @@ enum Prepared {
 pub(crate) struct Call {
     pub(crate) exchange: Exchange,
     pub(crate) plan: Plan,
+    /// What the provider said last when it refused.
+    pub(crate) last_words: Option<Box<Refused>>,
 }
 
 async fn prepare(
@@ -100,7 +122,12 @@ async fn prepare(
         Some(run) => shared.keys.grant_of(run.key_id()),
         None => shared.keys.grant(request.headers()),
     };
-    let mut caller = grant
+    let grant = grant.map_err(refused_unread)?;
+    if run.is_none() {
+        let lent = grant.is_none() && lends_a_key(&live.settings, request.headers());
+        refuse_pages(request.method(), request.headers(), lent).map_err(refused_unread)?;
+    }
+    let mut caller = Ok(grant)
         .and_then(|grant| Caller::identify(request.headers(), &live.settings, &shared.names, grant))
         .map_err(refused_unread)?;
     if let Some(run) = &run {
@@ -119,8 +146,8 @@ async fn prepare(
     let mut request = request;
     if caller.key.is_some() {
         // Keys of this gateway are nobody else's.
-        for name in [http::header::AUTHORIZATION.as_str(), "api-key", "x-api-key"] {
-            request.headers_mut().remove(name);
+        for header in KeyHeader::ALL {
+            request.headers_mut().remove(header.name());
         }
     }
     let mut exchange = Exchange::new(Arc::clone(shared), endpoint, caller, received);
@@ -129,7 +156,11 @@ async fn prepare(
         return Ok(Prepared::Session(Box::new((request, exchange))));
     }
     match plan::read(shared, &live, request, &mut exchange).await {
-        Ok(plan) => Ok(Prepared::Call(Box::new(Call { exchange, plan }))),
+        Ok(plan) => Ok(Prepared::Call(Box::new(Call {
+            exchange,
+            plan,
+            last_words: None,
+        }))),
         Err(IntakeError::Problem(problem)) => {
             // The refusal is told as part of the request's own story.
             exchange.status = problem.status.as_u16();
@@ -166,10 +197,35 @@ fn admissible(method: &Method, path: &str, headers: &HeaderMap) -> Result<Endpoi
     Ok(endpoint)
 }
 
+/// Whether any call with these headers is sent with a key of the gateway's own.
+fn lends_a_key(settings: &Settings, headers: &HeaderMap) -> bool {
+    let further = settings.providers.iter().map(|provider| &provider.upstream);
+    let mut all = [&settings.upstream].into_iter().chain(further);
+    let always = !settings.models.is_empty();
+    all.any(|upstream| OwnKey::of(upstream, always).is_used_for(headers))
+}
+
+/// Refuses what a page of somebody else makes a browser send: to show an answer of the provider as a
+/// page of this address, or to spend the gateway's own key, where that is `lent` to whoever calls.
+fn refuse_pages(method: &Method, headers: &HeaderMap, lent: bool) -> Result<(), Problem> {
+    // What asks for permission beforehand spends nothing.
+    let spends = lent && *method != Method::OPTIONS;
+    if browser::is_shown_as_page(headers) || (spends && browser::is_from_elsewhere(headers)) {
+        return Err(Problem::browser_refused());
+    }
+    Ok(())
+}
+
 /// `.` and `..`, also percent-encoded in whole or in part.
 fn is_dot_segment(segment: &str) -> bool {
     let plain = segment.to_ascii_lowercase().replace("%2e", ".");
     plain == "." || plain == ".."
+}
+
+/// Answers a call for the list of models, with the names that it lacks.
+async fn listed(worker: &Arc<Worker>, call: Call, listing: Listing) -> Option<Response<ReplyBody>> {
+    let response = answer(worker, call).await?;
+    Some(listing.add(response).await)
 }
 
 async fn answer(worker: &Arc<Worker>, call: Call) -> Option<Response<ReplyBody>> {

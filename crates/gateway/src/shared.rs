@@ -1,11 +1,12 @@
 //! What all threads of one gateway share.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use paceline_config::{EstimatorKind, Settings};
+use paceline_config::{EstimatorKind, Settings, UPSTREAM};
 use paceline_limiter::Timestamp;
 use paceline_pace::Store;
 use paceline_provider::{ClockOffset, ProviderClock};
@@ -19,13 +20,17 @@ use crate::batches::Desk;
 use crate::budget::Purse;
 use crate::call_id::CallIds;
 use crate::caller::NameHasher;
+use crate::changes::Recent;
 use crate::clock::{Clock, unix_ms};
+use crate::history::Past;
 use crate::hot::HotMetrics;
 use crate::keys::CallerKeys;
+use crate::lanes::Lanes;
 use crate::memory::{Memory, Recalled, common_salt};
 use crate::pace::{Registry, SharedPools};
 use crate::record::Recorder;
 use crate::trace::Telemetry;
+use crate::upstream::Places;
 
 /// Models for which estimates are corrected and answer lengths learned, one by one.
 pub(crate) const MODELS_MAX: usize = 1_000;
@@ -40,6 +45,8 @@ pub(crate) struct Live {
     /// Rises with each reload.
     pub(crate) generation: u64,
     pub(crate) estimator: Estimator,
+    /// The connections to each provider, of all threads, by the provider's name.
+    places: HashMap<String, Arc<Places>>,
 }
 
 impl Live {
@@ -49,11 +56,26 @@ impl Live {
             EstimatorKind::Simple => Estimator::Simple,
             EstimatorKind::Generous => Estimator::Generous,
         };
+        let further = settings
+            .providers
+            .iter()
+            .map(|provider| provider.name.clone());
+        let names = [UPSTREAM.to_owned()].into_iter().chain(further);
+        let places = names.map(|name| (name, Arc::default())).collect();
         Self {
             settings,
             generation,
             estimator,
+            places,
         }
+    }
+
+    /// The connections to a provider, of all threads.
+    pub(crate) fn places(&self, provider: &str) -> Arc<Places> {
+        self.places
+            .get(provider)
+            .map(Arc::clone)
+            .unwrap_or_default()
     }
 }
 
@@ -87,9 +109,17 @@ pub(crate) struct Opened {
 pub(crate) struct Shared {
     live: RwLock<Arc<Live>>,
     pub(crate) clock: Clock,
+    /// When the gateway was started.
+    pub(crate) started: Timestamp,
     /// What the provider's clock shows.
     provider_clock: Mutex<ProviderClock>,
     pub(crate) registry: Registry,
+    /// The ways to reach models, and how each does.
+    pub(crate) lanes: Lanes,
+    /// How full pools were.
+    pub(crate) past: Mutex<Past>,
+    /// What happened to pools.
+    pub(crate) changes: Arc<Recent>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hot: HotMetrics,
     /// The way to an OpenTelemetry collector, where there is one.
@@ -134,24 +164,33 @@ impl Shared {
             mut memory,
             learned,
         } = Memory::load(folder, upstream);
-        if let Some(salt) = salt {
+        // What is learned is written now and then; owners have to be found again after any end.
+        let kept = books.batches.as_ref();
+        let kept = kept.map(|desk| desk.keep_salt(salt.unwrap_or_else(|| memory.salt())));
+        if let Some(salt) = salt.or(kept) {
             memory.hash_with(salt);
         }
         let memory = Arc::new(memory);
         let sharing = store.map(|store| SharedPools::new(store, &settings.upstream));
         let hot = HotMetrics::new(&metrics);
+        let changes = Arc::new(Recent::default());
+        let lanes = Lanes::new(clock, Arc::clone(&metrics), &settings);
         let telemetry = Telemetry::start(settings.telemetry.as_ref(), &metrics, &control);
         Self {
             live: RwLock::new(Arc::new(Live::new(settings, 0))),
             clock,
+            started: clock.now(),
             provider_clock: Mutex::default(),
             registry: Registry::new(
                 clock,
-                Arc::clone(&metrics),
+                (Arc::clone(&metrics), Arc::clone(&changes)),
                 Arc::clone(&memory),
                 sharing,
                 control,
             ),
+            lanes,
+            past: Mutex::default(),
+            changes,
             hot,
             telemetry,
             metrics,
@@ -180,6 +219,9 @@ impl Shared {
         let mut live = self.live.write();
         let generation = live.generation + 1;
         *live = Arc::new(Live::new(settings, generation));
+        let changed = Arc::clone(&live);
+        drop(live);
+        self.lanes.reconfigure(&changed.settings);
     }
 
     /// Waits until the gateway stops.

@@ -168,6 +168,7 @@ impl Trace {
             step.error = Some(Cow::Borrowed(match error {
                 SendError::Connect(_) => "connect",
                 SendError::Cut(_) => "cut",
+                SendError::Garbage(_) => "garbage",
                 SendError::Timeout { .. } => "timeout",
             }));
         }

@@ -1,20 +1,51 @@
-//! Reaching the provider: addresses, TLS, connections that are kept, and one exchange over them.
-//! An OpenTelemetry collector is reached by the same means.
+//! Reaching the provider: addresses, proxies, TLS, connections that are kept, and one exchange over
+//! them. An OpenTelemetry collector is reached by the same means.
+//!
+//! | module | does |
+//! |---|---|
+//! | `target` | the provider's address |
+//! | `dial` | a connection: name, addresses, proxy, TLS, each in its time |
+//! | `resolve`, `network`, `race` | names, which addresses are private, who of several is first |
+//! | `proxy`, `tls`, `stream` | the tunnel, who is trusted, the bytes |
+//! | `places`, `shelf` | how many connections there may be; those that can be used again |
+//! | `http1`, `http2` | requests over a connection of either version |
+//! | `pool` | one request, from finding a connection to the head of the answer |
 
-mod connect;
+mod dial;
+mod failure;
 mod headers;
+mod http1;
+mod http2;
+mod network;
+mod places;
 mod pool;
+mod proxy;
+mod race;
+mod resolve;
+mod shelf;
+mod stream;
+mod target;
 mod tls;
+mod total;
+mod watched;
 
-pub(crate) use connect::{Target, TargetError};
+#[cfg(test)]
+mod tests;
+
+pub(crate) use dial::Dialer;
+pub(crate) use failure::{ConnectError, SendError, chain};
 pub(crate) use headers::{OwnKey, answer_headers, is_event_stream, request_headers};
-pub(crate) use pool::{Connection, SendError, Upstream, chain, handshake};
+pub(crate) use http1::handshake;
+pub(crate) use places::Places;
+pub(crate) use pool::{Connection, Upstream};
+pub(crate) use target::{Target, TargetError};
+pub(crate) use total::Total;
 
-/// The address of something that is not the provider; what it proves itself with is judged by the
+/// The way to something that is not the provider; what it proves itself with is judged by the
 /// built-in authorities.
 ///
 /// # Errors
 /// When the address cannot be used.
-pub(crate) fn public_target(url: &url::Url) -> Result<Target, TargetError> {
-    Target::new(url, || tls::client_config(None))
+pub(crate) fn public_target(url: &url::Url) -> Result<Dialer, TargetError> {
+    Dialer::to_others(url)
 }

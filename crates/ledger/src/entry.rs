@@ -1,10 +1,12 @@
 //! One record for each call, and how long its texts may be.
 
 mod columns;
+mod passed;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use columns::{COLUMNS, entry_table, tag_table};
+pub use passed::PASSED_BYTES_MAX;
 
 /// The longest text of a record, in bytes: names of tenants, models, sessions and the like. Longer
 /// ones are cut at the end of a character.
@@ -140,7 +142,8 @@ pub struct Entry {
     pub audio_ms: u64,
     /// The version of the prices that the cost follows.
     pub price_version: Option<String>,
-    /// The cost in billionths of a dollar; `None`: the price is not known, which is not 0.
+    /// The cost in billionths of a dollar, without that of a second attempt; `None`: the price is not
+    /// known, which is not 0.
     pub cost_nanousd: Option<u64>,
     /// How many input tokens were expected; 0: there was no estimate.
     pub estimate_tokens: u64,
@@ -166,6 +169,18 @@ pub struct Entry {
     pub pool: Option<String>,
     /// The instance that served it.
     pub instance: String,
+    /// The lane that answered, or was tried last: a provider entry and the model's name there, as in
+    /// `claude/claude-haiku-4-5`.
+    pub lane: Option<String>,
+    /// The lanes that it went on from and why, in order, as in
+    /// `upstream/gpt-4o-mini;overload, second/gpt-4o-mini;error`. [`PASSED_BYTES_MAX`] bytes at most;
+    /// the lanes after that are left out.
+    pub passed: Option<String>,
+    /// The lane of a second attempt that was made beside the first, whichever answered.
+    pub hedged: Option<String>,
+    /// What that second attempt cost besides [`Entry::cost_nanousd`], in billionths of a dollar; `None`:
+    /// there was none, or its price is not known. Sums and budgets count both costs.
+    pub hedge_cost_nanousd: Option<u64>,
 }
 
 impl Entry {
@@ -209,7 +224,23 @@ impl Entry {
             binding_limit: None,
             pool: None,
             instance: String::new(),
+            lane: None,
+            passed: None,
+            hedged: None,
+            hedge_cost_nanousd: None,
         }
+    }
+
+    /// What it cost with the second attempt, in billionths of a dollar, as far as prices are known.
+    pub(crate) fn whole_cost_nanousd(&self) -> u64 {
+        let costs = [self.cost_nanousd, self.hedge_cost_nanousd];
+        costs.into_iter().flatten().fold(0, u64::saturating_add)
+    }
+
+    /// Whether [`Entry::whole_cost_nanousd`] lacks something.
+    pub(crate) fn is_unpriced(&self) -> bool {
+        (self.cost_nanousd.is_none() && self.attempts > 0)
+            || (self.hedged.is_some() && self.hedge_cost_nanousd.is_none())
     }
 
     /// The record as it is kept: within its bounds, without control characters, empty names as none,
@@ -236,10 +267,13 @@ impl Entry {
             &mut self.error_code,
             &mut self.binding_limit,
             &mut self.pool,
+            &mut self.lane,
+            &mut self.hedged,
         ] {
             text.iter_mut().for_each(bound_text);
             text.take_if(|text| text.is_empty());
         }
+        self.passed = self.passed.and_then(passed::bounded);
         self.bound_tags();
         self.bound_counts();
         self
@@ -275,16 +309,22 @@ impl Entry {
             *count = (*count).min(COUNT_MAX);
         }
         self.first_byte_ms = self.first_byte_ms.map(|ms| ms.min(COUNT_MAX));
-        self.cost_nanousd = self.cost_nanousd.map(|cost| cost.min(COST_NANOUSD_MAX));
+        for cost in [&mut self.cost_nanousd, &mut self.hedge_cost_nanousd] {
+            *cost = cost.map(|cost| cost.min(COST_NANOUSD_MAX));
+        }
     }
 }
 
 /// Control characters are replaced: no store, log or spreadsheet can be made to stumble over them.
 pub(crate) fn bound_text(text: &mut String) {
+    replace_controls(text);
+    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+}
+
+fn replace_controls(text: &mut String) {
     if text.contains(char::is_control) {
         *text = text.replace(char::is_control, "\u{fffd}");
     }
-    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
 }
 
 /// In files and exports a call is named by 32 hexadecimal digits.
@@ -343,6 +383,35 @@ mod tests {
         assert_eq!(entry.session, None);
         assert_eq!(entry.input_tokens, COUNT_MAX);
         assert_eq!(entry.ended_at_ms, 0);
+    }
+
+    #[test]
+    fn a_record_that_was_written_without_lanes_is_read() {
+        let mut json = serde_json::to_value(Entry::new(CallId(1), 5, "a")).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        for name in ["lane", "passed", "hedged", "hedge_cost_nanousd"] {
+            assert!(fields.remove(name).is_some(), "{name}");
+        }
+        let entry: Entry = serde_json::from_value(json).unwrap();
+        assert_eq!(entry, Entry::new(CallId(1), 5, "a"));
+    }
+
+    #[test]
+    fn a_second_attempt_costs_besides_the_first() {
+        let mut entry = Entry::new(CallId(1), 5, "a");
+        entry.attempts = 2;
+        entry.cost_nanousd = Some(3);
+        assert_eq!(
+            (entry.whole_cost_nanousd(), entry.is_unpriced()),
+            (3, false)
+        );
+        entry.hedged = Some("second/gpt-4o".to_owned());
+        assert_eq!((entry.whole_cost_nanousd(), entry.is_unpriced()), (3, true));
+        entry.hedge_cost_nanousd = Some(u64::MAX);
+        let entry = entry.bounded();
+        assert_eq!(entry.hedge_cost_nanousd, Some(COST_NANOUSD_MAX));
+        assert_eq!(entry.whole_cost_nanousd(), COST_NANOUSD_MAX + 3);
+        assert!(!entry.is_unpriced());
     }
 
     #[test]

@@ -93,11 +93,11 @@ impl Grain {
             Dimension::Model | Dimension::Provider | Dimension::Route | Dimension::Outcome => {
                 matches!(self, Self::Kind | Self::KindOfTenant | Self::KindOfTag) || self.is_fine()
             }
-            Dimension::Session => false,
+            Dimension::Session | Dimension::Lane => false,
         }
     }
 
-    /// The coarsest that can answer a query. Sessions, which none tells apart, are asked of records.
+    /// The coarsest that can answer a query. Sessions and lanes, which none tells apart, are asked of records.
     pub(crate) fn of(query: &Query) -> Self {
         let needed: Vec<Dimension> = query.needed().collect();
         let grains: &[Self] = match needed.contains(&Dimension::Tag) {

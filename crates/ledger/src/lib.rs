@@ -50,7 +50,8 @@ mod value;
 mod writer;
 
 pub use entry::{
-    COST_NANOUSD_MAX, COUNT_MAX, CallId, CallIdError, Entry, Outcome, TAGS_MAX, TEXT_BYTES_MAX,
+    COST_NANOUSD_MAX, COUNT_MAX, CallId, CallIdError, Entry, Outcome, PASSED_BYTES_MAX, TAGS_MAX,
+    TEXT_BYTES_MAX,
 };
 pub use export::{Export, Format};
 pub use health::Health;

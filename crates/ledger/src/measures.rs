@@ -95,6 +95,15 @@ pub(crate) fn places(brief: bool, with_slots: bool) -> Vec<usize> {
 
 const ESTIMATED: &str = "e.outcome = 0 AND e.input_tokens > 0 AND e.estimate_tokens > 0";
 
+/// What a row `e` of the table of records cost, with its second attempt.
+pub(crate) const COST_OF_ROW: &str =
+    "coalesce(e.cost_nanousd, 0) + coalesce(e.hedge_cost_nanousd, 0)";
+
+/// Whether that cost lacks something.
+pub(crate) const UNPRICED_OF_ROW: &str = "\
+    CASE WHEN (e.cost_nanousd IS NULL AND e.attempts > 0) \
+    OR (e.hedged IS NOT NULL AND e.hedge_cost_nanousd IS NULL) THEN 1 ELSE 0 END";
+
 /// The columns of a roll-up that hold them.
 pub(crate) fn columns() -> impl Iterator<Item = Column> {
     let all = ALL.iter();
@@ -123,8 +132,8 @@ pub(crate) fn of_entry(entry: &Entry) -> Sums {
         whole(entry.image_out_tokens),
         whole(entry.images),
         whole(entry.audio_ms),
-        whole(entry.cost_nanousd.unwrap_or(0)),
-        i64::from(entry.cost_nanousd.is_none() && sent),
+        whole(entry.whole_cost_nanousd()),
+        i64::from(entry.is_unpriced()),
         i64::from(estimated),
         if_estimated(entry.estimate_tokens),
         if_estimated(entry.input_tokens),
@@ -201,12 +210,8 @@ const TOTAL_MEASURES: [(&str, Merge, &str); TOTALS] = [
     ("image_out_tokens", Merge::Sum, "e.image_out_tokens"),
     ("images", Merge::Sum, "e.images"),
     ("audio_ms", Merge::Sum, "e.audio_ms"),
-    ("cost_nanousd", Merge::Sum, "coalesce(e.cost_nanousd, 0)"),
-    (
-        "unpriced",
-        Merge::Sum,
-        "CASE WHEN e.cost_nanousd IS NULL AND e.attempts > 0 THEN 1 ELSE 0 END",
-    ),
+    ("cost_nanousd", Merge::Sum, COST_OF_ROW),
+    ("unpriced", Merge::Sum, UNPRICED_OF_ROW),
     (
         "estimated_calls",
         Merge::Sum,

@@ -37,6 +37,10 @@ pub struct Filter {
     pub model: Option<String>,
     /// At this provider.
     pub provider: Option<String>,
+    /// Over this lane, the one that answered or was tried last. What is asked by lane is answered from
+    /// the records themselves, as with [`Filter::session`].
+    #[serde(default)]
+    pub lane: Option<String>,
     /// At this endpoint.
     pub route: Option<String>,
     /// With this tag among theirs.
@@ -67,6 +71,8 @@ pub enum Dimension {
     Route,
     /// How calls ended, by [`Outcome::name`].
     Outcome,
+    /// The lane; empty for calls without one. From the records themselves, as with [`Filter::lane`].
+    Lane,
 }
 
 /// Sums over time.
@@ -158,6 +164,13 @@ pub struct Answer {
     pub truncated: bool,
 }
 
+impl Dimension {
+    /// Whether no sums tell it apart, so that the records themselves have to be asked.
+    pub(crate) fn is_of_records(self) -> bool {
+        matches!(self, Self::Session | Self::Lane)
+    }
+}
+
 impl Filter {
     /// What has to be told apart to apply it.
     pub(crate) fn needed(&self) -> impl Iterator<Item = Dimension> {
@@ -170,6 +183,7 @@ impl Filter {
             (self.route.is_some(), Dimension::Route),
             (self.tag.is_some(), Dimension::Tag),
             (self.outcome.is_some(), Dimension::Outcome),
+            (self.lane.is_some(), Dimension::Lane),
         ];
         let given = given.into_iter().filter(|(is_given, _)| *is_given);
         given.map(|(_, dimension)| dimension)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measures::{COST_OF_ROW, UNPRICED_OF_ROW};
 use crate::period::Period;
 use crate::query::{Level, Segment, segments};
 use crate::rollup::{SPEND_SUMS, ScopeKind};
@@ -38,7 +39,7 @@ pub struct Spent {
     pub output_tokens: u64,
     /// Cost in billionths of a dollar, of calls whose price is known.
     pub cost_nanousd: u64,
-    /// Calls that were sent and whose price is not known.
+    /// Calls that were sent and whose price, or that of their second attempt, is not known.
     pub unpriced: u64,
 }
 
@@ -107,9 +108,9 @@ impl Scope {
             return;
         }
         sql.push("SELECT CASE WHEN e.attempts > 0 THEN 1 ELSE 0 END AS sent, e.input_tokens, ");
-        sql.push("e.output_tokens, coalesce(e.cost_nanousd, 0) AS cost_nanousd, ");
-        sql.push("CASE WHEN e.cost_nanousd IS NULL AND e.attempts > 0 THEN 1 ELSE 0 END ");
-        sql.push("AS unpriced FROM ");
+        sql.push(&format!(
+            "e.output_tokens, {COST_OF_ROW} AS cost_nanousd, {UNPRICED_OF_ROW} AS unpriced FROM "
+        ));
         sql.push(match kind {
             ScopeKind::Tag => "paceline_entry_tag g CROSS JOIN paceline_entry e WHERE g.tag = ",
             ScopeKind::Tenant => "paceline_entry e WHERE e.tenant = ",

@@ -15,7 +15,7 @@ use crate::entry::Entry;
 use crate::value::{Row, Statement};
 
 /// The version of the tables that this build reads and writes.
-pub(crate) const SCHEMA_VERSION: i64 = 2;
+pub(crate) const SCHEMA_VERSION: i64 = 3;
 
 /// A value that a store will have later.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -35,7 +35,8 @@ pub struct Usage {
     pub audio_ms: u64,
     /// Cost in billionths of a dollar, of the calls whose price is known.
     pub cost_nanousd: u64,
-    /// Calls that were sent and whose price is not known: the cost lacks theirs.
+    /// Calls that were sent and whose price, or that of their second attempt, is not known: the cost
+    /// lacks it.
     pub unpriced: u64,
     /// How good the estimates of input tokens were.
     pub estimates: Estimates,

@@ -121,13 +121,14 @@ impl Scene<'_> {
     }
 
     /// `None` where it is turned off; where answers tell the level of the refused limit, since a lower
-    /// rate makes nothing safer then; and where no limit is known: a rate that was measured tells what
+    /// rate makes nothing safer then; where the amount itself follows from refusals; and where no limit is known: a rate that was measured tells what
     /// was asked for, which may be far below what the provider allows.
     pub(crate) fn stabilisation(&self, basis: Basis, settings: &CalmSettings) -> Option<Throttle> {
         let length = nanos(settings.stabilisation);
         let from_ppm = u64::from(settings.stabilisation_share_ppm);
         let metric = self.refusal.metric;
-        let is_told = metric.is_some_and(|metric| self.limits.is_observed(metric));
+        let is_told = metric.is_some_and(|metric| self.limits.is_observed(metric))
+            || self.limits.is_guessed(metric);
         if length == 0 || from_ppm >= FULL_PPM || is_told {
             return None;
         }

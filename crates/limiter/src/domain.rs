@@ -3,19 +3,23 @@
 mod admission;
 mod backfill;
 mod elsewhere;
+mod guessing;
 mod learning;
 mod merging;
 mod outlook;
+mod prospect;
 mod reset;
 mod settling;
 
 use crate::charge::{Charge, Metric};
 use crate::elsewhere::News;
+use crate::expected::Expected;
 use crate::formula::ChargeParts;
 use crate::gate::Gate;
 use crate::learning::charges::Charges;
 use crate::learning::delay::DelaySpread;
 use crate::learning::flight::Flight;
+use crate::learning::spent::Spent;
 use crate::limits::{LimitState, Limits};
 use crate::queue::Queue;
 use crate::reservation::Reservations;
@@ -25,6 +29,7 @@ use crate::time::{Timestamp, nanos};
 use crate::totals::Totals;
 use backfill::Plan;
 use elsewhere::Elsewhere;
+pub use prospect::Prospect;
 
 /// One pool of limits at a provider, with the queue in front of it.
 ///
@@ -43,9 +48,11 @@ pub struct Domain {
     gate: Gate,
     reservations: Reservations,
     queue: Queue,
+    expected: Expected,
     charges: Charges,
     delay: DelaySpread,
     flight: Flight,
+    spent: Spent,
     /// Whether answers are compared with what was sent: since the first that told of a limit, or
     /// from the start where limits are to be found out.
     learning: bool,
@@ -86,9 +93,11 @@ impl Domain {
             gate: Gate::new(&settings, now),
             reservations: Reservations::new(),
             queue: Queue::new(&settings.queue),
+            expected: Expected::default(),
             charges: Charges::default(),
             delay: DelaySpread::default(),
             flight: Flight::default(),
+            spent: Spent::new(now),
             learning: settings.probe_concurrency.is_some(),
             debts: Charge::ZERO,
             debts_max: 0,

@@ -53,7 +53,9 @@ impl Running {
                 requested: refusal.requested,
                 penalty: match refusal.kind {
                     RefusalKind::Quota => refusal.penalty,
-                    RefusalKind::Overload | RefusalKind::Acceleration => Charge::ZERO,
+                    RefusalKind::Overload
+                    | RefusalKind::Concurrency
+                    | RefusalKind::Acceleration => Charge::ZERO,
                 },
                 refusals: 1,
                 cool_down_until,

@@ -4,6 +4,7 @@ mod calm;
 
 use crate::charge::Charge;
 use crate::course::{Course, FULL_PPM, Stretch};
+use crate::crowd::Crowd;
 use crate::episode::Running;
 use crate::limits::Limits;
 use crate::meter::Meter;
@@ -36,6 +37,8 @@ pub(crate) struct Gate {
     spacing: u64,
     next_launch: u64,
     probe: Option<Ramp>,
+    /// What refusals have shown of a limit on requests in flight.
+    crowd: Option<Crowd>,
     calm: CalmSettings,
     cool_down_until: u64,
     episode: Option<Running>,
@@ -52,6 +55,7 @@ impl Gate {
             spacing: nanos(settings.spacing),
             next_launch: 0,
             probe: settings.probe_concurrency.map(Ramp::from),
+            crowd: None,
             calm: settings.calm,
             cool_down_until: 0,
             episode: None,
@@ -72,6 +76,7 @@ impl Gate {
     /// it would at the pace of the limits. Pauses go on.
     pub(crate) fn start_over(&mut self, limits: &Limits, now: u64) {
         self.probe = Some(Ramp::from(1));
+        self.crowd = None;
         self.count_slots();
         self.throttles.clear();
         let windows = limits.states.iter().map(|state| nanos(state.limit.window));
@@ -112,7 +117,9 @@ impl Gate {
             .concurrency_max
             .map(|max| (max, Binding::Concurrency { max }));
         let probe = self.probe.map(|ramp| (ramp.concurrency(), Binding::Probe));
-        self.slots = [configured, probe]
+        let crowd = self.crowd.map(|crowd| crowd.most());
+        let crowd = crowd.map(|max| (max, Binding::Concurrency { max }));
+        self.slots = [configured, probe, crowd]
             .into_iter()
             .flatten()
             .filter(|(max, _)| *max < u32::MAX)
@@ -208,6 +215,11 @@ impl Gate {
         self.slots.map(|(max, _)| max)
     }
 
+    /// The one that refusals have shown.
+    pub(crate) fn crowd_max(&self) -> Option<u32> {
+        self.crowd.map(|crowd| crowd.most())
+    }
+
     pub(crate) fn probe_view(&self) -> Option<RampView> {
         self.probe.map(|ramp| ramp.view())
     }
@@ -220,13 +232,25 @@ impl Gate {
     /// Learns from the end of a request.
     ///
     /// A success during a pause was sent before it and says nothing about the pace after it.
-    pub(crate) fn ended(&mut self, outcome: Outcome, now: u64) {
+    pub(crate) fn ended(&mut self, outcome: Outcome, in_flight: usize, now: u64) {
+        if let (Some(crowd), Outcome::Success) = (&mut self.crowd, outcome)
+            && crowd.succeed(in_flight)
+        {
+            self.count_slots();
+        }
         if let (Some(probe), Outcome::Success) = (&mut self.probe, outcome)
             && now >= self.cool_down_until
         {
             probe.succeed();
             self.count_slots();
         }
+    }
+
+    /// Too many were in flight, with `in_flight` others; the provider may have named its limit.
+    pub(crate) fn crowded(&mut self, limit: Option<u64>, in_flight: usize, first: bool) {
+        self.crowd = Some(Crowd::refused(self.crowd, limit, in_flight, first));
+        // How many may be tried at once is known by it.
+        self.end_probe();
     }
 
     /// What was launched then was not let in by the provider.

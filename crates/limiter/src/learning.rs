@@ -11,8 +11,10 @@ pub(crate) mod charges;
 pub(crate) mod delay;
 pub(crate) mod drift;
 pub(crate) mod flight;
+pub(crate) mod guess;
 pub(crate) mod kind;
 mod phase;
+pub(crate) mod spent;
 
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ use brim::Brim;
 use capacity::{Capacity, FIRST_NS, Trust, capacity_shown};
 use drift::{Drift, Pace, blur_ns};
 use flight::Flight;
+use guess::Guess;
 use kind::{Kind, KindEvidence};
 
 /// A log is only lowered where it is too high by more than this part of it: it holds entries for
@@ -103,6 +106,10 @@ pub(crate) struct Learner {
     change: Option<Change>,
     /// Told by memory and not confirmed by an answer yet.
     recalled: bool,
+    /// The window, where an answer has named it.
+    told_window: Option<u64>,
+    /// Where nobody names the amount.
+    pub(crate) guess: Option<Guess>,
 }
 
 impl Learner {
@@ -119,6 +126,11 @@ impl Learner {
     /// The sum of corrections is kept elsewhere, and is this.
     pub(crate) const fn counts_corrections(&mut self, corrected: i64) {
         self.drift.set_corrected(corrected);
+    }
+
+    /// Whether no answer has named another window.
+    pub(crate) fn may_be_of_window(&self, window: Duration) -> bool {
+        self.told_window.is_none_or(|told| told == nanos(window))
     }
 
     /// The earliest and the latest end of the present window, where windows are fixed.
@@ -155,12 +167,16 @@ impl Learner {
 
 /// A limit that answers speak of for the first time.
 pub(crate) fn first_seen(answer: &Answer, metric: crate::Metric, guard: Duration) -> Limit {
-    let window = answer
-        .reset
-        .filter(|reset| *reset > 0 && answer.used > 0)
-        .and_then(|reset| kind::bucket_window(answer, reset))
-        .filter(|(_, weight)| *weight >= TELLING)
-        .map_or(kind::WINDOW_DEFAULT_NS, |(window, _)| window);
+    let fitting = || {
+        answer
+            .reset
+            .filter(|reset| *reset > 0 && answer.used > 0)
+            .and_then(|reset| kind::bucket_window(answer, reset))
+            .filter(|(_, weight)| *weight >= TELLING)
+            .map(|(window, _)| window)
+    };
+    let window = answer.window.or_else(fitting);
+    let window = window.unwrap_or(kind::WINDOW_DEFAULT_NS);
     unknown_limit(metric, answer.limit, window, guard)
 }
 
@@ -169,7 +185,7 @@ pub(crate) fn first_seen(answer: &Answer, metric: crate::Metric, guard: Duration
 pub(crate) fn first_window(answer: &Answer, told: Limit) -> Limit {
     let usual = Duration::from_nanos(kind::WINDOW_DEFAULT_NS);
     let is_longer = answer.reset.is_some_and(|reset| reset > nanos(usual));
-    if is_longer || told.window == usual {
+    if is_longer || told.window == usual || answer.window.is_some() {
         return told;
     }
     unknown_limit(told.metric, told.amount, nanos(usual), told.guard)
@@ -177,6 +193,9 @@ pub(crate) fn first_window(answer: &Answer, told: Limit) -> Limit {
 
 /// The usual window that fits an answer best, even if that may be by chance.
 pub(crate) fn window_that_fits(answer: &Answer) -> Option<Duration> {
+    if let Some(told) = answer.window {
+        return Some(Duration::from_nanos(told));
+    }
     let reset = answer.reset.filter(|reset| *reset > 0 && answer.used > 0)?;
     let (window, _) = kind::bucket_window(answer, reset)?;
     Some(Duration::from_nanos(window))
@@ -184,14 +203,20 @@ pub(crate) fn window_that_fits(answer: &Answer) -> Option<Duration> {
 
 /// Whether an answer tells the window of the limit it is about.
 pub(crate) fn tells_window(answer: &Answer) -> bool {
-    answer
-        .reset
-        .filter(|reset| *reset > 0 && answer.used > 0)
-        .and_then(|reset| kind::bucket_window(answer, reset))
-        .is_some_and(|(_, weight)| weight >= TELLING)
+    answer.window.is_some()
+        || answer
+            .reset
+            .filter(|reset| *reset > 0 && answer.used > 0)
+            .and_then(|reset| kind::bucket_window(answer, reset))
+            .is_some_and(|(_, weight)| weight >= TELLING)
 }
 
-fn unknown_limit(metric: crate::Metric, amount: u64, window: u64, guard: Duration) -> Limit {
+pub(crate) fn unknown_limit(
+    metric: crate::Metric,
+    amount: u64,
+    window: u64,
+    guard: Duration,
+) -> Limit {
     let at_once = FIRST_NS.saturating_add(nanos(guard));
     let burst = u128::from(amount) * u128::from(at_once) / u128::from(window.max(1));
     let burst = u64::try_from(burst)
@@ -229,6 +254,8 @@ impl LimitState {
         let now = answer.now;
         self.learner.answers += 1;
         self.learner.recalled = false;
+        self.learner.guess = None;
+        self.learner.told_window = answer.window.or(self.learner.told_window);
         let before = self.limit;
         if let Some(own) = own {
             let slack = nanos(situation.guard) / SLACK_GUARDS;
@@ -342,7 +369,8 @@ impl LimitState {
             Some(kind) => learner.evidence.window(kind),
             None => learner.evidence.likeliest_window(),
         };
-        let window = known.unwrap_or_else(|| nanos(self.limit.window));
+        let window = learner.told_window.or(known);
+        let window = window.unwrap_or_else(|| nanos(self.limit.window));
         let limit = unknown_limit(metric, amount, window, guard);
         let (model, guard) = match learner.kind {
             None => (limit.model, guard),

@@ -13,10 +13,12 @@
 mod belief;
 mod charge;
 mod course;
+mod crowd;
 mod cut;
 mod domain;
 mod elsewhere;
 mod episode;
+mod expected;
 mod formula;
 mod gate;
 mod learning;
@@ -39,7 +41,7 @@ pub use belief::{
     Change, ChangeReason, ChargeBelief, LimitBelief, LimitMemory, Memory, WindowKind,
 };
 pub use charge::{Charge, Metric};
-pub use domain::Domain;
+pub use domain::{Domain, Prospect};
 pub use elsewhere::{Admission, Bounds, Closing, Granted, Level, News, Offer, Step, Terms, Told};
 pub use formula::{ActualTokens, ChargeFormula, ChargeParts, Combine};
 pub use request::{

@@ -3,6 +3,7 @@
 mod part;
 
 use crate::charge::{Charge, METRICS, Metric};
+use crate::expected::{Claim, Claims};
 use crate::learning::Learner;
 use crate::learning::answer::Mark;
 use crate::limits::part::WHOLE_PPM;
@@ -187,6 +188,10 @@ impl LimitState {
         charge.get(self.limit.metric)
     }
 
+    fn claim<'a>(&self, claims: Option<&'a Claims>) -> Option<&'a Claim> {
+        claims.and_then(|claims| claims.get(self.limit.metric))
+    }
+
     fn cost(&self, charge: &Charge) -> u64 {
         let cost = u128::from(self.units(charge)).saturating_mul(self.scale) >> SCALE_BITS;
         u64::try_from(cost).unwrap_or(u64::MAX)
@@ -250,11 +255,14 @@ impl Limits {
         })
     }
 
-    pub(crate) fn fit(&mut self, charge: &Charge, now: u64) -> bool {
+    /// Whether every limit has room for `charge`, beside what more urgent requests claim.
+    pub(crate) fn fit(&mut self, charge: &Charge, claims: Option<&Claims>, now: u64) -> bool {
         self.states.iter_mut().all(|state| {
             let units = state.units(charge);
             let padded = state.padded(units);
-            units == 0 || (units <= state.limit.amount && state.window.fits(padded, now))
+            let claim = state.claim(claims);
+            units == 0
+                || (units <= state.limit.amount && state.window.fits_beside(padded, claim, now))
         })
     }
 
@@ -315,7 +323,12 @@ impl Limits {
     /// The first time from `from` on at which every limit has room; `None`: never.
     ///
     /// One limit can postpone into another's quiet time, so it takes rounds.
-    pub(crate) fn earliest(&self, charge: &Charge, from: u64) -> Option<Start> {
+    pub(crate) fn earliest(
+        &self,
+        charge: &Charge,
+        claims: Option<&Claims>,
+        from: u64,
+    ) -> Option<Start> {
         let mut start = Start {
             at: from,
             binding: Binding::Turn,
@@ -327,7 +340,8 @@ impl Limits {
                 if units == 0 {
                     continue;
                 }
-                let at = state.window.earliest(state.padded(units), start.at)?;
+                let (padded, claim) = (state.padded(units), state.claim(claims));
+                let at = state.window.earliest_beside(padded, claim, start.at)?;
                 if at > start.at {
                     start = Start {
                         at,
@@ -346,7 +360,7 @@ impl Limits {
     pub(crate) fn estimate(
         &self,
         ahead: impl Fn(Metric) -> u64,
-        charge: &Charge,
+        (charge, claims): (&Charge, Option<&Claims>),
         from: u64,
     ) -> Option<Start> {
         let mut start = Start {
@@ -358,9 +372,9 @@ impl Limits {
             if units == 0 {
                 continue;
             }
-            let at = state
-                .window
-                .estimate(ahead(state.limit.metric), state.padded(units), from)?;
+            let (padded, claim) = (state.padded(units), state.claim(claims));
+            let ahead = ahead(state.limit.metric);
+            let at = state.window.estimate_beside(ahead, padded, claim, from)?;
             if at > start.at {
                 start = Start {
                     at,
@@ -372,14 +386,20 @@ impl Limits {
     }
 
     /// Per limit, how much may be taken at `now` so that `charge` can still go at `at`.
-    pub(crate) fn headroom(&self, charge: &Charge, at: u64, now: u64, room: &mut Vec<u64>) {
+    pub(crate) fn headroom(
+        &self,
+        (charge, claims): (&Charge, Option<&Claims>),
+        at_and_now: (u64, u64),
+        room: &mut Vec<u64>,
+    ) {
         room.clear();
         room.extend(self.states.iter().map(|state| {
             let units = state.units(charge);
             if units == 0 {
                 u64::MAX
             } else {
-                state.window.headroom(state.padded(units), at, now)
+                let (padded, claim) = (state.padded(units), state.claim(claims));
+                state.window.headroom_beside(padded, claim, at_and_now)
             }
         }));
     }
@@ -436,8 +456,38 @@ impl Limits {
         states.any(|state| state.limit.metric == metric && state.learner.is_observed())
     }
 
+    /// Whether the amount of a limit on `metric`, or of any where it is not known, is only guessed.
+    pub(crate) fn is_guessed(&self, metric: Option<Metric>) -> bool {
+        let mut states = self.states.iter();
+        states.any(|state| {
+            let of_metric = metric.is_none_or(|metric| metric == state.limit.metric);
+            of_metric && state.learner.guess.is_some()
+        })
+    }
+
     pub(crate) fn covers(&self, metric: Metric) -> bool {
         self.states.iter().any(|state| state.limit.metric == metric)
+    }
+
+    /// What is left of the scarcest limit that `charge` draws on, in millionths of the limit.
+    pub(crate) fn room_ppm(&self, charge: &Charge, now: u64) -> u32 {
+        let drawn_on = self.states.iter().filter(|state| state.units(charge) > 0);
+        let rooms = drawn_on.map(|state| {
+            let amount = state.limit.amount.max(1);
+            let left = amount.saturating_sub(state.window.used(now));
+            u32::try_from(u128::from(left) * 1_000_000 / u128::from(amount)).unwrap_or(0)
+        });
+        rooms.min().unwrap_or(1_000_000)
+    }
+
+    /// What `charge` takes of the limit of which it takes the largest part, in millionths of the limit.
+    pub(crate) fn takes_ppm(&self, charge: &Charge) -> u32 {
+        let parts = self.states.iter().map(|state| {
+            let part = u128::from(state.units(charge)) * 1_000_000;
+            let part = part / u128::from(state.limit.amount.max(1));
+            u32::try_from(part).unwrap_or(u32::MAX)
+        });
+        parts.max().unwrap_or(0)
     }
 
     pub(crate) fn views(&self, now: Timestamp) -> Vec<LimitView> {

@@ -274,6 +274,23 @@ impl Queue {
             .key_at(self.tenants.at(tenant)?.flows[index].list.first)
     }
 
+    /// Whether a tier has had less than its guaranteed share.
+    pub(crate) fn is_owed(&self, tier: Tier) -> bool {
+        self.tiers[tier.index()].credit > 0
+    }
+
+    /// Whether anybody waits in a more urgent tier.
+    pub(crate) fn is_waiting_above(&self, tier: Tier) -> bool {
+        let mut above = self.tiers.iter().take(tier.index());
+        above.any(|tier| tier.waiting > 0)
+    }
+
+    /// Everyone who waits in `tier` or a more urgent one.
+    pub(crate) fn load_until(&self, tier: Tier) -> Load {
+        let tiers = self.tiers.iter().take(tier.index() + 1);
+        tiers.fold(Load::default(), |load, tier| load.plus(&tier.load))
+    }
+
     /// From now on the waiter is the head of its tier until it leaves the queue.
     pub(crate) fn promise(&mut self, key: Key) {
         if let Some(tier) = self.get(key).map(|waiter| waiter.tier) {
@@ -289,7 +306,7 @@ impl Queue {
     /// Takes a waiter out and charges its tenant and its tier for the service.
     pub(crate) fn serve(&mut self, key: Key, now: u64) -> Option<(Waiter, Account)> {
         let (tier, cost) = self.get(key).map(|waiter| (waiter.tier, waiter.cost))?;
-        self.cost_scale = cost.max(self.cost_scale - self.cost_scale / 16).max(1);
+        self.cost_scale = tier::scale_after(self.cost_scale, cost);
         for index in 0..self.tiers.len() {
             if self.tiers[index].waiting > 0 {
                 let share_ppm = self.tiers[index].share_ppm(&self.waiters, now);

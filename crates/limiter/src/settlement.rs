@@ -61,6 +61,8 @@ pub struct Observation {
     /// The request, if it was admitted and these figures count it: they can then be compared with
     /// what was counted here at its admission, whatever has happened since.
     pub reservation: Option<ReservationId>,
+    /// The length of the window, where the provider names it or is known to mean it.
+    pub window: Option<Duration>,
     /// How long the provider says that it worked on the request.
     pub processing: Option<Duration>,
 }
@@ -72,6 +74,8 @@ pub enum RefusalKind {
     Quota,
     /// The provider is short of capacity; the quota has nothing to do with it.
     Overload,
+    /// Too many requests are in flight: one more fits as soon as one of them ends.
+    Concurrency,
     /// The traffic rises too fast. The quota may have room: it is the growth that is held, and no
     /// level changes.
     Acceleration,
@@ -84,6 +88,7 @@ impl RefusalKind {
         match self {
             Self::Quota => "quota",
             Self::Overload => "overload",
+            Self::Concurrency => "concurrency",
             Self::Acceleration => "acceleration",
         }
     }
@@ -103,6 +108,8 @@ pub struct ProviderRefusal {
     pub level: Option<u64>,
     /// Units the refused request asked for.
     pub requested: Option<u64>,
+    /// The length of the limit's window.
+    pub window: Option<Duration>,
     /// When the refused request was sent: what was sent before a pause was over belongs to the
     /// refusal that the pause is for.
     pub sent_at: Timestamp,

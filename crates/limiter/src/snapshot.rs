@@ -132,6 +132,8 @@ pub struct DomainSnapshot {
     pub in_flight: usize,
     /// The configured bound on requests in flight.
     pub concurrency_max: Option<u32>,
+    /// The bound on requests in flight that refusals have shown, if they did.
+    pub concurrency_learned: Option<u32>,
     /// The shortest time between two launches.
     pub spacing: Duration,
     /// The end of the present pause, if there is one.

@@ -67,6 +67,8 @@ pub struct Totals {
     pub quota_refusals: u64,
     /// Refusals by the provider for lack of capacity.
     pub overload_refusals: u64,
+    /// Refusals by the provider for too many requests at once.
+    pub concurrency_refusals: u64,
     /// Refusals by the provider for growing too fast.
     pub acceleration_refusals: u64,
 }

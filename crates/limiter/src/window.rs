@@ -2,7 +2,9 @@
 //!
 //! All times in here are nanoseconds on the domain's clock, and never go backwards.
 
+mod beside;
 pub(crate) mod bucket;
+mod even;
 pub(crate) mod fixed;
 pub(crate) mod sliding;
 

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use paceline_limiter::{
     Binding, Domain, DomainSettings, DomainSnapshot, Episode, Event, Memory, Observation, Outlook,
-    ProviderRefusal, Refusal, Request, Reservation, ReservationId, SettingsError, Settled,
-    Settlement, Submission, Timestamp, WaiterId, WaitingView,
+    Prospect, ProviderRefusal, Refusal, Request, Reservation, ReservationId, SettingsError,
+    Settled, Settlement, Submission, Timestamp, WaiterId, WaitingView,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -248,6 +248,14 @@ impl<W: Watch> Pool<W> {
             let (heir, waiter) = self.moved_waiter(waiter)?;
             heir.outlook(waiter)
         })
+    }
+
+    /// What a request could expect if it came now; nothing is changed by asking.
+    pub fn prospect(&self, request: &Request) -> Prospect {
+        match self.heir.get() {
+            Some(heir) => heir.prospect(request),
+            None => self.state.lock().domain.prospect(request, self.clock.now()),
+        }
     }
 
     /// A picture of the pool for those who look at it.

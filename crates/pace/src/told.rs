@@ -36,6 +36,7 @@ pub fn observation(report: &LimitReport, answered: &Answered) -> Option<Observat
         reset: report.reset,
         as_of: answered.sent,
         reservation: answered.admitted,
+        window: report.window,
         processing: answered.processing,
     })
 }
@@ -85,6 +86,7 @@ pub fn pool_kind(kind: ToldKind) -> Option<RefusalKind> {
         ToldKind::RateLimited => Some(RefusalKind::Quota),
         ToldKind::SlowDown => Some(RefusalKind::Acceleration),
         ToldKind::Overloaded => Some(RefusalKind::Overload),
+        ToldKind::Concurrency => Some(RefusalKind::Concurrency),
         _ => None,
     }
 }

@@ -160,6 +160,7 @@ fn pause(pacer: &Pacer, refusal: &Refusal, headers: &HeaderMap, sent_at: Timesta
         used: refusal.used,
         level: metric.and_then(|metric| level(&LimitHeaders::parse(headers), metric)),
         requested: refusal.requested,
+        window: refusal.window,
         sent_at,
         retry_after: refusal.retry_after.or(Some(PAUSE_UNNAMED)),
         wait_named: refusal.retry_after.is_some(),

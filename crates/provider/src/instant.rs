@@ -83,7 +83,7 @@ fn offset_seconds(zone: &str) -> Option<i64> {
 }
 
 /// Days of the Gregorian calendar: years are counted from March, so that the leap day comes last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {

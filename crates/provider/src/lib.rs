@@ -11,11 +11,14 @@
 
 mod clock;
 mod duration;
+mod frames;
 mod instant;
 mod json;
 mod limits;
 mod metric;
 mod openai;
+mod pacific;
+mod profile;
 mod sse;
 mod text;
 
@@ -25,8 +28,13 @@ pub use instant::rfc3339;
 pub use limits::{LimitHeaders, LimitReport, LimitScope, retry_after, should_retry};
 pub use metric::LimitMetric;
 pub use openai::{
-    Answered, BodyKind, ChargeRule, Combine, Endpoint, EndpointKind, Pacing, Refusal, RefusalKind,
-    RequestError, RequestFacts, RetryAdvice, StreamEnd, StreamOutcome, StreamScanner, Usage,
-    openai_error, with_include_usage,
+    Answered, BodyKind, ChargeRule, Combine, Endpoint, EndpointKind, Fault, Pacing, Refusal,
+    RefusalKind, RequestError, RequestFacts, RetryAdvice, StreamEnd, StreamOutcome, StreamScanner,
+    Usage, anthropic_error, bedrock_error, gemini_error, openai_error, with_include_usage,
+    with_model,
+};
+pub use profile::{
+    Admission, Charges, Dialect, Expected, KeyHeader, Known, KnownLimit, OutputWeight, PoolScope,
+    Profile, Tells, Unset, WindowKind,
 };
 pub use text::TextProfile;

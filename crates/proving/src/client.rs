@@ -17,7 +17,7 @@ use self::settings::{metric, settings};
 use crate::random::Dice;
 use crate::scenario::{Formula, Gateway, Priority, QuotaRule, Settle};
 use crate::sender::{Ask, CallId, End, Fate, Head, Reason, Sender, Status, Step, Words};
-use crate::time::nanos;
+use crate::time::{nanos, seconds};
 
 /// The first pause after a failure; it doubles up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -188,6 +188,7 @@ impl Paced {
                     reset: level.reset_ns.map(Duration::from_nanos),
                     as_of,
                     reservation: admitted.then_some(reservation),
+                    window: None,
                     processing: Some(Duration::from_nanos(processing_ns)),
                 };
                 domain.observe(observation, now);
@@ -230,6 +231,7 @@ impl Paced {
     ) {
         let pause = self.pause(ask, words.wait_ns.map(Duration::from_nanos));
         let refusal = ProviderRefusal {
+            window: None,
             sent_at,
             wait_named: words.wait_ns.is_some(),
             metric: words.metric.map(metric),
@@ -270,6 +272,12 @@ impl Paced {
         }
         let doubled = PAUSE.saturating_mul(1 << ask.attempts.saturating_sub(1).min(20));
         Some(asked.unwrap_or_else(|| doubled.min(PAUSE_MAX)) + self.jitter())
+    }
+
+    /// When a request has waited as long as it may.
+    fn longest_wait(&self, ask: &Ask) -> Option<u64> {
+        let max_wait_s = self.rules.max_wait_s?;
+        Some(ask.arrived_ns.saturating_add(seconds(max_wait_s)))
     }
 
     fn jitter(&mut self) -> Duration {
@@ -350,6 +358,9 @@ impl Sender for Paced {
             }),
             deadline: ask
                 .deadline_ns
+                .into_iter()
+                .chain(self.longest_wait(ask))
+                .min()
                 .map(|deadline_ns| now + Duration::from_nanos(deadline_ns.saturating_sub(now_ns))),
             retry: ask.attempts > 0,
         };

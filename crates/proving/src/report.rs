@@ -86,10 +86,14 @@ pub struct Refused {
 pub struct Waits {
     /// Half of the requests waited no longer.
     pub p50_s: f64,
+    /// 95 of 100 waited no longer.
+    pub p95_s: f64,
     /// 99 of 100 waited no longer.
     pub p99_s: f64,
     /// The longest.
     pub worst_s: f64,
+    /// On average.
+    pub mean_s: f64,
 }
 
 /// How much of one limit was used.
@@ -135,6 +139,10 @@ pub struct Second {
     pub waiting: u64,
     /// Requests that the provider refused.
     pub refused: u64,
+    /// Tokens that the provider charged to the senders, whatever the limit counts.
+    pub tokens: u64,
+    /// Requests that got the provider's answer.
+    pub served: u64,
 }
 
 /// The course of a run.
@@ -219,6 +227,12 @@ pub(crate) fn timeline(scenario: &Scenario, outcome: &Outcome) -> Timeline {
         .accounts()
         .nth(binding)
         .unwrap_or((Quota::tokens_per_minute(1), Vec::new()));
+    let last = seconds.len().saturating_sub(1);
+    // A run ends within a second, which is not one of the account's.
+    let told = |sums: &[u64], index: usize| match index {
+        index if index == last => sums.iter().skip(index).sum(),
+        index => sums.get(index).copied().unwrap_or(0),
+    };
     let seconds = seconds.iter().enumerate().map(|(index, second)| Second {
         own: second.own,
         foreign: second.foreign,
@@ -226,6 +240,8 @@ pub(crate) fn timeline(scenario: &Scenario, outcome: &Outcome) -> Timeline {
         level: second.level,
         waiting: outcome.story.waiting.get(index).copied().unwrap_or(0),
         refused: outcome.ledger.refused_in(index),
+        tokens: told(&outcome.story.tokens, index),
+        served: told(&outcome.story.served, index),
     });
     Timeline {
         limit: quota.abbreviation(),
@@ -241,6 +257,8 @@ fn per_1000(part: u64, whole: u64) -> f64 {
 fn waits(waits_ns: &[u64]) -> Waits {
     let mut sorted: Vec<u64> = waits_ns.to_vec();
     sorted.sort_unstable();
+    let sum_ns: u128 = sorted.iter().copied().map(u128::from).sum();
+    let mean_ns = sum_ns as f64 / sorted.len().max(1) as f64;
     let at = |share: f64| {
         let last = sorted.len().saturating_sub(1);
         let index = crate::random::whole((last as f64 * share).ceil());
@@ -251,7 +269,9 @@ fn waits(waits_ns: &[u64]) -> Waits {
     };
     Waits {
         p50_s: at(0.5),
+        p95_s: at(0.95),
         p99_s: at(0.99),
         worst_s: at(1.0),
+        mean_s: mean_ns / 1e9,
     }
 }

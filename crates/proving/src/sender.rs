@@ -15,6 +15,8 @@ pub(crate) struct Ask {
     pub(crate) weight: u32,
     pub(crate) priority: Priority,
     pub(crate) prompt: Prompt,
+    /// When it came.
+    pub(crate) arrived_ns: u64,
     /// When it is no longer of use.
     pub(crate) deadline_ns: Option<u64>,
     /// Attempts that were made so far.

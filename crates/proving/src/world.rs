@@ -24,6 +24,9 @@ use crate::upstream::Upstream;
 /// More than this many events at one moment mean that somebody turns in circles.
 const EVENTS_AT_ONCE_MAX: u64 = 2_000_000;
 
+/// How often it is asked whether a run is to go on.
+const EVENTS_BETWEEN_QUESTIONS: u64 = 256;
+
 /// A worker that got an error takes a breath before its next request; without it, a job would be
 /// through with all of its requests in the moment in which its sender turns them away.
 const PAUSE_AFTER_ERROR_NS: u64 = NANOS_PER_SECOND;
@@ -182,11 +185,27 @@ impl<'s> World<'s> {
 
     /// Lets time pass until everything is answered or the time is up.
     pub(crate) fn run(mut self) -> Outcome {
+        self.pass(&mut || true);
+        self.outcome()
+    }
+
+    /// The same for as long as `go_on` says so; `None` where it ended the run.
+    pub(crate) fn run_while(mut self, go_on: &mut dyn FnMut() -> bool) -> Option<Outcome> {
+        self.pass(go_on).then(|| self.outcome())
+    }
+
+    /// Whether time passed to the end.
+    fn pass(&mut self, go_on: &mut dyn FnMut() -> bool) -> bool {
+        let mut events = 0_u64;
         let end_ns = self.end_of_arrivals_ns() + seconds(self.scenario.drain_s);
         let (mut moment_ns, mut at_once) = (0, 0);
         while let Some((at_ns, event)) = self.agenda.next() {
             if at_ns > end_ns || self.is_over() {
                 break;
+            }
+            events += 1;
+            if events.is_multiple_of(EVENTS_BETWEEN_QUESTIONS) && !go_on() {
+                return false;
             }
             at_once = if at_ns == moment_ns { at_once + 1 } else { 0 };
             moment_ns = at_ns;
@@ -198,7 +217,7 @@ impl<'s> World<'s> {
             self.now_ns = at_ns;
             self.happen(event);
         }
-        self.outcome()
+        true
     }
 
     fn end_of_arrivals_ns(&self) -> u64 {
@@ -305,6 +324,7 @@ impl<'s> World<'s> {
             weight: rule.weight,
             priority: rule.priority,
             prompt: known.prompt,
+            arrived_ns: known.arrived_ns,
             deadline_ns: rule
                 .patience_s
                 .map(|patience_s| known.arrived_ns + seconds(patience_s)),
@@ -358,7 +378,8 @@ impl<'s> World<'s> {
         }
         known.fate = Some(fate);
         self.open -= 1;
-        self.story.answered(known, self.now_ns);
+        self.story
+            .answered(known, self.now_ns, self.now_ns - self.start_ns);
         let stream = known.stream;
         if self
             .streams

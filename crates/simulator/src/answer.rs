@@ -14,7 +14,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::{
     content::Draw,
     court::{Ticket, Usage},
-    endpoints::{ResponseEcho, failure_events},
+    endpoints::{
+        ResponseEcho, exception, failure_events, google_element, google_event, message_error,
+    },
     json::Json,
     refusal::ApiError,
     settings::Latency,
@@ -43,6 +45,14 @@ pub(crate) enum Dialect {
     /// `event:` and `data:` lines that carry a type and a number; an error needs the response that
     /// fails.
     Responses(Box<ResponseEcho>),
+    /// Anthropic's: `event:` and `data:` lines, no end beside the last event.
+    Messages,
+    /// Google's: `data:` lines, no end beside the last one.
+    Google,
+    /// Google's without `alt=sse`: the elements of one JSON list.
+    GoogleList,
+    /// Binary messages of the event stream that AWS uses.
+    Frames,
 }
 
 /// One event of a stream.
@@ -75,11 +85,31 @@ impl Answer {
 }
 
 impl Dialect {
-    /// The events that report an error in a stream that has sent `sent` events.
-    pub(crate) fn error(&self, error: &ApiError, sent: u64, with_event: bool) -> Vec<Event> {
+    /// The events that report an error in a stream that has sent `sent` events; `envelope` is the
+    /// body that the error would have alone.
+    pub(crate) fn error(
+        &self,
+        error: &ApiError,
+        envelope: &Json,
+        sent: u64,
+        with_event: bool,
+    ) -> Vec<Event> {
         match self {
-            Self::Data => vec![Event::data(&error.envelope(), Pace::AtOnce), Event::done()],
+            Self::Data => vec![Event::data(envelope, Pace::AtOnce), Event::done()],
             Self::Responses(echo) => failure_events(echo, error, sent, with_event),
+            Self::Messages => vec![message_error(error)],
+            Self::Google => vec![google_event(envelope, Pace::AtOnce)],
+            Self::GoogleList => vec![google_element(envelope, sent == 0, Pace::AtOnce)],
+            Self::Frames => vec![exception(error)],
+        }
+    }
+
+    pub(crate) const fn content_type(&self) -> &'static str {
+        match self {
+            Self::Data | Self::Responses(_) | Self::Messages => "text/event-stream; charset=utf-8",
+            Self::Google => "text/event-stream",
+            Self::GoogleList => "application/json; charset=UTF-8",
+            Self::Frames => "application/vnd.amazon.eventstream",
         }
     }
 }
@@ -110,6 +140,12 @@ impl Event {
             bytes: bytes.into(),
             pace,
         }
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn raw(bytes: impl Into<Bytes>, pace: Pace) -> Self {
+        let bytes = bytes.into();
+        Self { bytes, pace }
     }
 
     /// The end of a stream of `data:` lines.
@@ -195,6 +231,7 @@ impl PacedBody {
                 completion: usage.reasoning,
                 ..usage
             });
+            ticket.correct();
         }
         let events = events.into_iter();
         Self {

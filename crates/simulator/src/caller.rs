@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use http::HeaderMap;
 
 use crate::{
     content::Digest,
     court::Party,
     refusal::ApiError,
     settings::{PoolScope, SimulatorSettings},
+    voice,
 };
 
 /// A caller with a valid key.
@@ -19,20 +20,16 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Reads the key from `Authorization: Bearer` or `api-key`, and checks it.
+    /// Reads the key from where the provider's clients put it, and checks it.
     pub(crate) fn identify(
         settings: &SimulatorSettings,
         headers: &HeaderMap,
+        query: Option<&str>,
     ) -> Result<Self, ApiError> {
-        let bearer = text(headers, AUTHORIZATION.as_str()).and_then(|value| {
-            let (scheme, key) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-        });
-        let key = bearer
-            .or_else(|| text(headers, "api-key"))
-            .filter(|key| !key.is_empty());
-        let project = text(headers, "openai-project").map(str::to_owned);
-        Self::with_key(settings, key, project)
+        let key = voice::key_of(settings.likeness, headers, query);
+        let project = headers.get("openai-project");
+        let project = project.and_then(|project| project.to_str().ok());
+        Self::with_key(settings, key.as_deref(), project.map(str::to_owned))
     }
 
     /// Checks a key that was found elsewhere.
@@ -41,7 +38,7 @@ impl Caller {
         key: Option<&str>,
         project: Option<String>,
     ) -> Result<Self, ApiError> {
-        let key = key.ok_or_else(missing_key)?;
+        let key = key.ok_or_else(|| voice::missing_key(settings.likeness))?;
         let is_known = key.starts_with(&settings.key_prefix)
             && !settings.invalid_keys.iter().any(|invalid| invalid == key);
         if is_known {
@@ -50,7 +47,7 @@ impl Caller {
                 project,
             })
         } else {
-            Err(wrong_key(key))
+            Err(voice::wrong_key(settings.likeness, &shortened(key)))
         }
     }
 
@@ -88,10 +85,6 @@ impl Caller {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
 /// A key as the provider's messages show it: its start and its end.
 fn shortened(key: &str) -> String {
     let characters: Vec<char> = key.chars().collect();
@@ -110,23 +103,4 @@ fn shortened(key: &str) -> String {
         part(0..5),
         part(characters.len() - 4..characters.len())
     )
-}
-
-fn missing_key() -> ApiError {
-    let message = "You didn't provide an API key. You need to provide your API key in an \
-                   Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), \
-                   or as the password field (with blank username) if you're accessing the API from \
-                   your browser and are prompted for a username and password. You can obtain an \
-                   API key from https://platform.openai.com/account/api-keys.";
-    ApiError::new(StatusCode::UNAUTHORIZED, "invalid_request_error", message)
-}
-
-fn wrong_key(key: &str) -> ApiError {
-    let message = format!(
-        "Incorrect API key provided: {}. You can find your API key at \
-         https://platform.openai.com/account/api-keys.",
-        shortened(key)
-    );
-    ApiError::new(StatusCode::UNAUTHORIZED, "invalid_request_error", message)
-        .code("invalid_api_key")
 }

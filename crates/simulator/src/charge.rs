@@ -129,7 +129,7 @@ impl ChargeFormula {
         }
     }
 
-    /// What the request turned out to use, in the units of the charge.
+    /// What the request turned out to use, in the units of the charge, where everything counts once.
     #[must_use]
     pub const fn actual(self, prompt_tokens: u64, output_tokens: u64, images: u64) -> Charge {
         let tokens = match self {
@@ -142,6 +142,68 @@ impl ChargeFormula {
             input_tokens: prompt_tokens,
             output_tokens,
             images,
+        }
+    }
+}
+
+/// How the charge at admission is set right by what a request turns out to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settlement {
+    /// Whether prompt tokens that were read from a cache count nothing (Anthropic, Groq, Bedrock).
+    pub cached_is_free: bool,
+    /// How many tokens of the limit on tokens each token of the answer counts (Bedrock's burndown).
+    pub output_weight: u64,
+    /// Whether the charge follows the use while the answer is made: the prompt's tokens are right as
+    /// soon as the answer begins, and the answer's tokens are taken as they are produced, even where the
+    /// limit has no room for them (Anthropic). Such a request is charged one answer token at admission,
+    /// whatever its own limit is. The end corrects what is left to correct.
+    pub as_produced: bool,
+}
+
+impl Default for Settlement {
+    fn default() -> Self {
+        Self {
+            cached_is_free: false,
+            output_weight: 1,
+            as_produced: false,
+        }
+    }
+}
+
+impl Settlement {
+    /// The charge at admission, of what the formula charges.
+    #[must_use]
+    pub const fn at_admission(&self, charge: Charge) -> Charge {
+        if self.as_produced {
+            return Charge {
+                output_tokens: 1,
+                ..charge
+            };
+        }
+        charge
+    }
+
+    /// What a request has used, in the units of the charge. Of the prompt tokens, `cached_tokens` were
+    /// read from a cache.
+    #[must_use]
+    pub const fn actual(
+        &self,
+        formula: ChargeFormula,
+        prompt_tokens: u64,
+        cached_tokens: u64,
+        output_tokens: u64,
+        images: u64,
+    ) -> Charge {
+        let input_tokens = if self.cached_is_free {
+            prompt_tokens.saturating_sub(cached_tokens)
+        } else {
+            prompt_tokens
+        };
+        let weighted = output_tokens.saturating_mul(self.output_weight);
+        Charge {
+            output_tokens,
+            ..formula.actual(input_tokens, weighted, images)
         }
     }
 }
@@ -174,6 +236,35 @@ mod tests {
         assert_eq!(tokens(ChargeFormula::EstimatePlusLimit), 1_100);
         assert_eq!(tokens(ChargeFormula::EstimatePlusLimitTimesChoices), 3_100);
         assert_eq!(tokens(ChargeFormula::InputOnly), 100);
+    }
+
+    #[test]
+    fn what_was_used_counts_as_the_settlement_says() {
+        let formula = ChargeFormula::EstimatePlusLimit;
+        let plain = Settlement::default().actual(formula, 1_000, 800, 50, 0);
+        assert_eq!((plain.input_tokens, plain.tokens), (1_000, 1_050));
+        let burndown = Settlement {
+            cached_is_free: true,
+            output_weight: 5,
+            as_produced: false,
+        };
+        let used = burndown.actual(formula, 1_000, 800, 50, 0);
+        assert_eq!(
+            (used.input_tokens, used.output_tokens, used.tokens),
+            (200, 50, 450)
+        );
+    }
+
+    #[test]
+    fn a_charge_that_follows_the_use_begins_with_one_answer_token() {
+        let produced = Settlement {
+            as_produced: true,
+            ..Settlement::default()
+        };
+        let charge = ChargeFormula::EstimatePlusLimit.charge(&size(400, Some(1_000)), 0);
+        assert_eq!(produced.at_admission(charge).output_tokens, 1);
+        assert_eq!(produced.at_admission(charge).input_tokens, 100);
+        assert_eq!(Settlement::default().at_admission(charge), charge);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! - `GET journal?since=N`: the decisions after a sequence number.
 //! - `GET book`: what was billed for requests that have a name.
 //! - `POST reset`: empties pools, journal and counters.
-//! - `POST faults`: `{"rules": [{"fault": "500", "share": 0.1, ...}], "refuse_connections_ms": 500}`.
+//! - `POST faults`: replaces the faults from now on, and with no rules ends them: `{"rules": [{"fault": "500", "share": 0.1, ...}], "refuse_connections_ms": 500}`.
 //! - `POST quotas`: `{"quotas": [{"metric": "tokens", "amount": 60000, "window_ms": 60000}]}`.
 
 use std::time::Duration;
@@ -64,7 +64,10 @@ pub(crate) fn answer(provider: &Provider, parts: &Parts, body: &Bytes) -> Turn {
             ))
         }
     };
-    answered.map_or_else(|error| Turn::error(&error), Turn::free)
+    answered.map_or_else(
+        |error| Turn::error(error.status, &error.envelope()),
+        Turn::free,
+    )
 }
 
 fn journal(provider: &Provider, query: &str) -> Result<Answer, ApiError> {

@@ -12,11 +12,12 @@ use parking_lot::Mutex;
 
 use crate::{
     book::{BOOK_ENTRIES_MAX, BilledRequest},
-    charge::{Charge, ChargeFormula},
+    charge::{Charge, ChargeFormula, Settlement},
     clock::Clock,
     enforcer::{Admission, Enforcer, EnforcerSettings, Outcome, QuotaLevel, Refusal, Reservation},
     journal::{Decision, Journal, JournalEntry},
     quota::Quota,
+    settings::SimulatorSettings,
     state::{Counters, PoolState},
 };
 
@@ -36,6 +37,7 @@ pub(crate) struct Party {
 pub(crate) struct Court {
     clock: Clock,
     formula: ChargeFormula,
+    settlement: Settlement,
     received: AtomicU64,
     bench: Mutex<Bench>,
 }
@@ -43,6 +45,7 @@ pub(crate) struct Court {
 #[derive(Debug)]
 struct Bench {
     rules: EnforcerSettings,
+    counting_rules: EnforcerSettings,
     pools: HashMap<Arc<str>, Enforcer>,
     journal: Journal,
     book: VecDeque<BilledRequest>,
@@ -55,16 +58,21 @@ pub(crate) enum Verdict {
     Refused(Refusal, Vec<QuotaLevel>),
 }
 
+/// What the names of the pools end with in which the counting of tokens is limited.
+pub(crate) const COUNTING: &str = "/count_tokens";
+
 impl Court {
-    pub(crate) fn new(
-        rules: EnforcerSettings,
-        formula: ChargeFormula,
-        journal_capacity: usize,
-    ) -> Self {
-        let journal = Journal::new(journal_capacity);
+    pub(crate) fn new(settings: &SimulatorSettings) -> Self {
+        let journal = Journal::new(settings.journal_capacity);
         let counters = Counters::default();
+        let counting = settings.counts_per_minute.map(Quota::requests_per_minute);
+        let counting_rules = EnforcerSettings {
+            quotas: counting.into_iter().collect(),
+            ..EnforcerSettings::default()
+        };
         let bench = Bench {
-            rules,
+            rules: settings.limits.clone(),
+            counting_rules,
             pools: HashMap::new(),
             journal,
             book: VecDeque::new(),
@@ -73,7 +81,8 @@ impl Court {
         let received = AtomicU64::new(0);
         Self {
             clock: Clock::start(),
-            formula,
+            formula: settings.charge_formula,
+            settlement: settings.settlement,
             received,
             bench: Mutex::new(bench),
         }
@@ -121,6 +130,12 @@ impl Court {
         self.bench.lock().pool(pool).levels(now_ns)
     }
 
+    /// The level of a limit that follows traffic, of a pool that has one.
+    pub(crate) fn dynamic_level(&self, pool: &Arc<str>) -> Option<QuotaLevel> {
+        let now_ns = self.clock.now_ns();
+        self.bench.lock().pool(pool).dynamic_level(now_ns)
+    }
+
     pub(crate) fn count_received(&self) {
         self.received.fetch_add(1, Ordering::Relaxed);
     }
@@ -149,13 +164,15 @@ impl Court {
         self.bench.lock().rules.quotas.clone()
     }
 
-    /// Changes the limits of every pool.
+    /// Changes the limits of every pool but those in which tokens are counted.
     pub(crate) fn set_quotas(&self, quotas: &[Quota]) {
         let mut bench = self.bench.lock();
         let now_ns = self.clock.now_ns();
         bench.rules.quotas = quotas.to_vec();
-        for pool in bench.pools.values_mut() {
-            pool.set_quotas(now_ns, quotas.to_vec());
+        for (name, pool) in &mut bench.pools {
+            if !name.ends_with(COUNTING) {
+                pool.set_quotas(now_ns, quotas.to_vec());
+            }
         }
     }
 
@@ -192,6 +209,43 @@ impl Court {
         )
     }
 
+    /// What was used, in the units of the charge.
+    pub(crate) const fn actual(&self, usage: &Usage) -> Charge {
+        let Usage {
+            prompt,
+            cached,
+            completion,
+            images,
+            ..
+        } = *usage;
+        self.settlement
+            .actual(self.formula, prompt, cached, completion, images)
+    }
+
+    /// Sets the charge of a request under way right by what it has used so far.
+    fn correct(&self, party: &Party, usage: &Usage, reservation: &mut Reservation) {
+        let actual = self.actual(usage);
+        // The token that a request has taken at admission stays taken until it is produced.
+        let so_far = Charge {
+            output_tokens: actual.output_tokens.max(1),
+            ..actual
+        };
+        let mut bench = self.bench.lock();
+        let now_ns = self.clock.now_ns();
+        let pool = bench.pool(&party.pool);
+        let (returned, added) = pool.correct(now_ns, reservation, &so_far);
+        if returned == Charge::default() && added == Charge::default() {
+            return;
+        }
+        bench.counters.refunded.add(&returned);
+        bench.counters.added.add(&added);
+        let decision = Decision::Corrected {
+            reservation: reservation.id(),
+            added,
+        };
+        bench.write(now_ns, party, returned, decision);
+    }
+
     fn settle(&self, ticket: &Ticket, reservation: Reservation) {
         let mut bench = self.bench.lock();
         let now_ns = self.clock.now_ns();
@@ -200,10 +254,7 @@ impl Court {
         let outcome = if ticket.failed {
             Outcome::Failed
         } else {
-            Outcome::Used(
-                self.formula
-                    .actual(usage.prompt, usage.completion, usage.images),
-            )
+            Outcome::Used(self.actual(&usage))
         };
         let pool = bench.pool(&ticket.party.pool);
         let (returned, added) = pool.settle(now_ns, reservation, &outcome);
@@ -228,7 +279,11 @@ impl Court {
 
 impl Bench {
     fn pool(&mut self, name: &Arc<str>) -> &mut Enforcer {
-        let rules = &self.rules;
+        let rules = if name.ends_with(COUNTING) {
+            &self.counting_rules
+        } else {
+            &self.rules
+        };
         self.pools
             .entry(Arc::clone(name))
             .or_insert_with(|| Enforcer::new(rules.clone()))
@@ -285,6 +340,9 @@ pub(crate) struct Usage {
     pub(crate) images: u64,
 }
 
+/// Answer tokens that are produced before they are taken, where the charge follows the use.
+const TOKENS_AT_A_TIME: u64 = 8;
+
 /// An admitted request. When it is dropped, however that comes about, its reservation is settled
 /// with what was used until then.
 #[derive(Debug)]
@@ -335,8 +393,22 @@ impl Ticket {
     }
 
     /// Notes that another token was produced.
-    pub(crate) const fn produced(&mut self, tokens: u64) {
+    pub(crate) fn produced(&mut self, tokens: u64) {
         self.usage.completion += tokens;
+        let taken = self.reservation.as_ref();
+        let taken = taken.map_or(0, |reservation| reservation.charge().output_tokens);
+        if self.usage.completion >= taken + TOKENS_AT_A_TIME {
+            self.correct();
+        }
+    }
+
+    /// Sets the charge right by what was used so far, where it follows the use.
+    pub(crate) fn correct(&mut self) {
+        if self.court.settlement.as_produced
+            && let Some(reservation) = &mut self.reservation
+        {
+            self.court.correct(&self.party, &self.usage, reservation);
+        }
     }
 
     /// Ends a request that was served.

@@ -10,6 +10,7 @@ use crate::{
     answer::Answer,
     charge::RequestSize,
     court::Usage,
+    likeness::Likeness,
     provider::{KeptResponse, Provider},
     refusal::ApiError,
 };
@@ -17,18 +18,26 @@ use crate::{
 mod ask;
 mod audio;
 mod chat;
+mod compatible;
 mod completions;
+mod converse;
 mod embeddings;
 mod files;
+mod gemini;
 mod images;
+mod messages;
 mod models;
 mod moderations;
 mod multipart;
 mod png;
+mod prefix;
 mod responses;
 mod tools;
 
 pub(crate) use ask::{check_model, missing_model};
+pub(crate) use converse::exception;
+pub(crate) use gemini::{element as google_element, event as google_event};
+pub(crate) use messages::error_event as message_error;
 pub(crate) use responses::{ResponseEcho, failure_events};
 
 /// A request to an endpoint.
@@ -37,6 +46,8 @@ pub(crate) struct Input<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
+    /// The model that the path names.
+    pub(crate) model: Option<&'a str>,
     pub(crate) body: Bytes,
 }
 
@@ -52,8 +63,8 @@ pub(crate) struct Prepared {
     /// Varies the latency.
     pub(crate) digest: u64,
     pub(crate) answer: Answer,
-    /// What is kept under an id once the request is admitted.
-    pub(crate) keep: Option<(String, KeptResponse)>,
+    /// What is kept once the request is admitted.
+    pub(crate) keep: Option<Keep>,
 }
 
 impl Prepared {
@@ -76,21 +87,52 @@ impl Prepared {
     }
 }
 
+/// What a provider keeps of a request.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// A response under its id.
+    Response(String, KeptResponse),
+    /// Beginnings of prompts in the cache: their digests, and for how many nanoseconds.
+    Prefixes(Vec<(u64, u64)>),
+}
+
 /// What an endpoint is.
 pub(crate) type Endpoint = fn(&Provider, &Input<'_>, &str) -> Result<Prepared, ApiError>;
 
-/// Finds the endpoint for a path, and the id that the path names.
-pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<(Endpoint, &'a str), ApiError> {
+/// Where a path leads.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    pub(crate) endpoint: Endpoint,
+    /// The id that the path names.
+    pub(crate) id: String,
+    /// The model that the path names.
+    pub(crate) model: Option<String>,
+}
+
+impl Route {
+    fn to(endpoint: Endpoint, id: &str) -> Self {
+        Self {
+            endpoint,
+            id: id.to_owned(),
+            model: None,
+        }
+    }
+}
+
+/// Finds the endpoint of a provider for a path.
+pub(crate) fn find(likeness: Likeness, method: &Method, path: &str) -> Result<Route, ApiError> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let found = match parts.as_slice() {
-        ["v1", rest @ ..] => rest,
-        _ => &[],
+    let find = |method: &Method| match likeness {
+        Likeness::Anthropic => messages::route(method, &parts),
+        Likeness::Gemini | Likeness::Vertex => gemini::route(method, &parts),
+        Likeness::Bedrock => converse::route(method, &parts),
+        _ => compatible::route(likeness, method, &parts),
     };
-    if let Some(endpoint) = route(method, found) {
-        return Ok(endpoint);
+    if let Some(route) = find(method) {
+        return Ok(route);
     }
     let others = [Method::GET, Method::POST, Method::DELETE];
-    if others.iter().any(|other| route(other, found).is_some()) {
+    if others.iter().any(|other| find(other).is_some()) {
         let message = format!(
             "Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP \
              method?)"
@@ -110,7 +152,8 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Result<(Endpoint, &'a 
     ))
 }
 
-fn route<'a>(method: &Method, parts: &[&'a str]) -> Option<(Endpoint, &'a str)> {
+/// OpenAI's endpoints, after the part of the path that is the provider's own.
+fn openai<'a>(method: &Method, parts: &[&'a str]) -> Option<(Endpoint, &'a str)> {
     let endpoint: (Endpoint, &'a str) = match (method.as_str(), parts) {
         ("POST", ["chat", "completions"]) => (chat::create, ""),
         ("POST", ["completions"]) => (completions::create, ""),

@@ -123,16 +123,28 @@ impl Enforcer {
         reservation: Reservation,
         outcome: &Outcome,
     ) -> (Charge, Charge) {
-        let now_ns = self.advance(now_ns);
         self.in_flight = self.in_flight.saturating_sub(1);
-        let charged = reservation.charge;
         let final_charge = match outcome {
             Outcome::Used(actual) if self.settings.refund => *actual,
             Outcome::Failed if self.settings.failures_are_free => Charge::default(),
-            Outcome::Used(_) | Outcome::Failed => charged,
+            Outcome::Used(_) | Outcome::Failed => reservation.charge,
         };
-        let returned = charged.saturating_sub(&final_charge);
-        let added = final_charge.saturating_sub(&charged);
+        let mut reservation = reservation;
+        self.correct(now_ns, &mut reservation, &final_charge)
+    }
+
+    /// Sets the charge of a request under way right. Returns what was given back and what was added;
+    /// what is added is taken even where a limit has no room for it.
+    pub fn correct(
+        &mut self,
+        now_ns: u64,
+        reservation: &mut Reservation,
+        charge: &Charge,
+    ) -> (Charge, Charge) {
+        let now_ns = self.advance(now_ns);
+        let returned = reservation.charge.saturating_sub(charge);
+        let added = charge.saturating_sub(&reservation.charge);
+        reservation.charge = *charge;
         for (quota, window) in self.settings.quotas.iter().zip(&mut self.windows) {
             window.give_back(now_ns, reservation.admitted_ns, returned.of(quota.metric));
             window.take(now_ns, added.of(quota.metric));
@@ -147,6 +159,12 @@ impl Enforcer {
         quotas
             .map(|(quota, window)| window.level(quota, now_ns))
             .collect()
+    }
+
+    /// The level of the limit on growth at present: a window of one step, with what it may hold now.
+    pub fn dynamic_level(&mut self, now_ns: u64) -> Option<QuotaLevel> {
+        let now_ns = self.advance(now_ns);
+        self.ramp.as_mut().map(|ramp| ramp.level(now_ns))
     }
 
     /// Changes the limits from `now_ns` on. A limit that matches an old one in metric, window and

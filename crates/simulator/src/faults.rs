@@ -31,6 +31,13 @@ pub enum Fault {
     Overloaded,
     /// A 504 with a web page as its body.
     GatewayTimeout,
+    /// The answer comes as it should, but later.
+    Delay {
+        /// The time in milliseconds.
+        ms: u32,
+    },
+    /// A web page of status 200 instead of an answer, as a misled proxy sends.
+    WebPage,
     /// The request is taken and never answered.
     Hang,
     /// The head of the answer is sent and nothing after it.

@@ -22,6 +22,13 @@ pub enum Decision {
         /// The exact wait in nanoseconds; `u64::MAX` for a request that can never pass.
         wait_ns: u64,
     },
+    /// The charge of a request under way was set right; the entry's charge was given back.
+    Corrected {
+        /// The reservation whose charge it is.
+        reservation: u64,
+        /// What was taken beyond the charge until then.
+        added: Charge,
+    },
     /// An admitted request ended; the entry's charge was given back.
     Settled {
         /// The reservation that ended.
@@ -44,7 +51,7 @@ pub struct JournalEntry {
     pub key: Arc<str>,
     /// The model asked for.
     pub model: Arc<str>,
-    /// What was taken (admitted), asked for (refused) or given back (settled).
+    /// What was taken (admitted), asked for (refused) or given back (corrected and settled).
     pub charge: Charge,
     /// What was decided.
     pub decision: Decision,

@@ -85,13 +85,15 @@ impl Prompt {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    /// Adds a text.
+    pub(crate) fn text(&mut self, text: &str) {
         let characters = text.chars().count() as u64;
         self.characters += characters;
         self.tokens += characters.div_ceil(4);
     }
 
-    fn json(&mut self, value: &Value) {
+    /// Adds what is counted as the text of its JSON.
+    pub(crate) fn json(&mut self, value: &Value) {
         if !value.is_null() {
             self.text(&value.to_string());
         }
@@ -137,12 +139,17 @@ impl Prompt {
         }
     }
 
+    /// Adds an image.
+    pub(crate) fn image(&mut self) {
+        self.tokens += IMAGE_TOKENS;
+    }
+
     fn part(&mut self, text: Option<&Value>, is_image: bool) {
         text.and_then(Value::as_str)
             .into_iter()
             .for_each(|text| self.text(text));
         if is_image {
-            self.tokens += IMAGE_TOKENS;
+            self.image();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The shared state of a running provider.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -26,6 +27,8 @@ pub(crate) use shelf::{KeptFile, KeptResponse, Shelf};
 
 /// Responses that stay retrievable.
 const MOST_RESPONSES: usize = 10_000;
+/// Beginnings of prompts that are cached at once.
+const MOST_PREFIXES: usize = 100_000;
 /// Files that stay retrievable.
 const MOST_FILES: usize = 10_000;
 /// Bytes of files that stay retrievable.
@@ -40,6 +43,8 @@ pub(crate) struct Provider {
     faults: Mutex<FaultBook>,
     has_rules: AtomicBool,
     responses: Mutex<Shelf<KeptResponse>>,
+    /// When the beginnings of prompts leave the cache, in nanoseconds, by digest.
+    prefixes: Mutex<HashMap<u64, u64>>,
     files: Mutex<Shelf<KeptFile>>,
     refusals: watch::Sender<Duration>,
     connections: Arc<AtomicU64>,
@@ -49,16 +54,13 @@ pub(crate) struct Provider {
 impl Provider {
     pub(crate) fn new(settings: SimulatorSettings) -> Result<Self, InvalidFault> {
         let faults = FaultBook::new(settings.seed, settings.faults.clone())?;
-        let court = Court::new(
-            settings.limits.clone(),
-            settings.charge_formula,
-            settings.journal_capacity,
-        );
+        let court = Court::new(&settings);
         Ok(Self {
             has_rules: AtomicBool::new(!faults.is_empty()),
             faults: Mutex::new(faults),
             court: Arc::new(court),
             responses: Mutex::new(Shelf::new(MOST_RESPONSES, MOST_RESPONSE_BYTES)),
+            prefixes: Mutex::default(),
             files: Mutex::new(Shelf::new(MOST_FILES, MOST_FILE_BYTES)),
             refusals: watch::Sender::new(Duration::ZERO),
             connections: Arc::default(),
@@ -79,6 +81,26 @@ impl Provider {
         &self.responses
     }
 
+    /// Whether the beginning of a prompt is in the cache.
+    pub(crate) fn has_prefix(&self, digest: u64) -> bool {
+        let until_ns = self.prefixes.lock().get(&digest).copied();
+        until_ns.is_some_and(|until_ns| self.court.now_ns() < until_ns)
+    }
+
+    /// Keeps beginnings of prompts, each for its time in nanoseconds; one that is there is kept anew.
+    pub(crate) fn keep_prefixes(&self, prefixes: &[(u64, u64)]) {
+        let now_ns = self.court.now_ns();
+        let mut kept = self.prefixes.lock();
+        if kept.len() >= MOST_PREFIXES {
+            kept.retain(|_, until_ns| *until_ns > now_ns);
+        }
+        for (digest, time_ns) in prefixes {
+            if kept.len() < MOST_PREFIXES || kept.contains_key(digest) {
+                kept.insert(*digest, now_ns.saturating_add(*time_ns));
+            }
+        }
+    }
+
     pub(crate) const fn files(&self) -> &Mutex<Shelf<KeptFile>> {
         &self.files
     }
@@ -97,6 +119,7 @@ impl Provider {
     pub(crate) fn reset(&self) {
         self.court.reset();
         self.faults.lock().forget_orders();
+        self.prefixes.lock().clear();
     }
 
     pub(crate) fn set_faults(&self, rules: Vec<FaultRule>) -> Result<(), InvalidFault> {
@@ -210,6 +233,11 @@ impl Seal {
     /// An id with a prefix, such as `chatcmpl-`.
     pub(crate) fn id(&self, prefix: &str) -> String {
         identifier(prefix, self.seed, 29)
+    }
+
+    /// What ids that are written otherwise are made from.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// An id for the `index`-th part of an answer.

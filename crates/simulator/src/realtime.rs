@@ -12,8 +12,8 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    answer::AnswerBody, caller::Caller, provider::Provider, refusal::ApiError, service::identity,
-    simulator::Line, turn::Turn,
+    answer::AnswerBody, caller::Caller, likeness::Likeness, provider::Provider, refusal::ApiError,
+    service::identity, simulator::Line, turn::Turn,
 };
 
 mod events;
@@ -26,9 +26,10 @@ const PATH: &str = "/v1/realtime";
 const KEY_PROTOCOL: &str = "openai-insecure-api-key.";
 
 /// Whether a request asks for a realtime session.
-pub(crate) fn is_wanted(request: &Request<Incoming>) -> bool {
+pub(crate) fn is_wanted(provider: &Provider, request: &Request<Incoming>) -> bool {
     let upgrade = request.headers().get(header::UPGRADE);
-    request.uri().path() == PATH
+    provider.settings().likeness == Likeness::OpenAi
+        && request.uri().path() == PATH
         && upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
@@ -42,7 +43,7 @@ pub(crate) async fn open(
     let opening = match Opening::read(provider, &request) {
         Ok(opening) => opening,
         Err(error) => {
-            let mut turn = Turn::error(&error);
+            let mut turn = Turn::error(error.status, &error.envelope());
             turn.headers.extend(identity(provider, None));
             return turn.send(started, line).await;
         }
@@ -96,7 +97,7 @@ impl Opening {
         let settings = provider.settings();
         let caller = match protocol_key {
             Some(key) => Caller::with_key(settings, Some(key), None)?,
-            None => Caller::identify(settings, headers)?,
+            None => Caller::identify(settings, headers, request.uri().query())?,
         };
         let query = request.uri().query().unwrap_or_default().as_bytes();
         let model = url::form_urlencoded::parse(query).find(|(name, _)| name == "model");

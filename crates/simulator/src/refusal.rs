@@ -1,4 +1,4 @@
-//! The provider's error bodies, word for word.
+//! An error as it is reported, and OpenAI's error bodies, word for word.
 
 use http::StatusCode;
 
@@ -9,9 +9,9 @@ use crate::{
     quota::{Metric, NANOS_PER_MS, NANOS_PER_SECOND, Quota},
 };
 
-/// An error as the provider reports it: a status and the members of the envelope
-/// `{"error": {"message", "type", "param", "code"}}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An error as the provider reports it: a status and the members of OpenAI's envelope
+/// `{"error": {"message", "type", "param", "code"}}`, which other providers put into theirs.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
@@ -20,6 +20,14 @@ pub(crate) struct ApiError {
     pub(crate) code: Option<&'static str>,
     /// The wait that `retry-after` states, in nanoseconds.
     pub(crate) retry_after_ns: Option<u64>,
+    /// What some errors have beside these.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Extra {
+    details: Option<Json>,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl ApiError {
@@ -32,6 +40,7 @@ impl ApiError {
             param: None,
             code: None,
             retry_after_ns: None,
+            extra: None,
         }
     }
 
@@ -60,6 +69,27 @@ impl ApiError {
     pub(crate) const fn retry_after(mut self, wait_ns: u64) -> Self {
         self.retry_after_ns = Some(wait_ns);
         self
+    }
+
+    /// Adds what the provider's envelope has a place for beside the usual members.
+    pub(crate) fn with_details(mut self, details: Json) -> Self {
+        self.extra.get_or_insert_default().details = Some(details);
+        self
+    }
+
+    /// Adds a header of this error alone.
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let extra = self.extra.get_or_insert_default();
+        extra.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn details(&self) -> Option<&Json> {
+        self.extra.as_ref()?.details.as_ref()
+    }
+
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &(&'static str, String)> {
+        self.extra.iter().flat_map(|extra| &extra.headers)
     }
 
     /// The member `error` of the envelope.

@@ -7,7 +7,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{charge::ChargeFormula, enforcer::EnforcerSettings, faults::FaultRule};
+use crate::{
+    charge::{ChargeFormula, Settlement},
+    enforcer::EnforcerSettings,
+    faults::FaultRule,
+    likeness::Likeness,
+};
 
 /// Everything that can be set before a simulated provider starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,15 +28,22 @@ pub struct SimulatorSettings {
     pub pool_scope: PoolScope,
     /// Whether each model has a pool of its own within the scope.
     pub pool_per_model: bool,
+    /// Which provider it is like: its paths, the header its keys are in, its bodies and headers.
+    pub likeness: Likeness,
     /// How the token charge at admission is computed.
     pub charge_formula: ChargeFormula,
     /// The answer tokens charged for a request that names no limit.
     pub default_max_tokens: u64,
+    /// How the charge is set right by what was used; at the end only if `limits.refund` is set.
+    pub settlement: Settlement,
+    /// Requests per minute to the endpoint that counts tokens, which draws on nothing else; unlimited
+    /// where absent.
+    pub counts_per_minute: Option<u64>,
     /// How long answers are.
     pub output_length: OutputLength,
     /// How long answers take.
     pub latency: Latency,
-    /// Which limit headers are sent.
+    /// Which limit headers are sent, of those that the provider has.
     pub headers: HeaderSettings,
     /// How a streamed request is refused.
     pub stream_refusals: StreamRefusals,
@@ -70,8 +82,11 @@ impl Default for SimulatorSettings {
             limits: EnforcerSettings::default(),
             pool_scope: PoolScope::default(),
             pool_per_model: false,
+            likeness: Likeness::default(),
             charge_formula: ChargeFormula::default(),
             default_max_tokens: 0,
+            settlement: Settlement::default(),
+            counts_per_minute: None,
             output_length: OutputLength::default(),
             latency: Latency::default(),
             headers: HeaderSettings::default(),
@@ -92,7 +107,7 @@ impl Default for SimulatorSettings {
     }
 }
 
-const DEFAULT_MODELS: [&str; 10] = [
+pub(crate) const DEFAULT_MODELS: [&str; 10] = [
     "gpt-4.1",
     "gpt-4.1-mini",
     "gpt-4o",

@@ -77,10 +77,12 @@ impl Simulator {
         self.address
     }
 
-    /// The base address for client libraries, with the version path: `http://127.0.0.1:1234/v1`.
+    /// The base address for client libraries, with the path that the provider's own has:
+    /// `http://127.0.0.1:1234/v1`.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        let path = self.provider.settings().likeness.base_path();
+        format!("http://{}{path}", self.address)
     }
 
     /// The state of all pools and counters now.

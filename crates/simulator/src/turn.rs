@@ -10,7 +10,7 @@ use crate::{
     answer::{Answer, AnswerBody, PacedBody, Rhythm},
     court::{Ticket, Usage},
     faults::Fault,
-    refusal::ApiError,
+    json::Json,
     simulator::Line,
     wire::{Framing, Script, Step, chunk, head},
 };
@@ -28,7 +28,12 @@ pub(crate) struct Turn {
     pub(crate) failed: bool,
     /// What goes wrong on the wire.
     pub(crate) fault: Option<Fault>,
+    /// Whether a header tells how long the answer took.
+    pub(crate) tells_time: bool,
 }
+
+/// Steps in which a whole answer is made.
+const PIECES_OF_AN_ANSWER: u64 = 16;
 
 impl Turn {
     /// An answer that no limit was asked about.
@@ -42,14 +47,15 @@ impl Turn {
             usage: Usage::default(),
             failed: false,
             fault: None,
+            tells_time: true,
         }
     }
 
-    /// An error in the provider's envelope.
-    pub(crate) fn error(error: &ApiError) -> Self {
+    /// An error in an envelope.
+    pub(crate) fn error(status: StatusCode, envelope: &Json) -> Self {
         Self {
-            status: error.status,
-            ..Self::free(Answer::json(&error.envelope()))
+            status,
+            ..Self::free(Answer::json(envelope))
         }
     }
 
@@ -64,9 +70,10 @@ impl Turn {
                     ..self.usage
                 });
             }
-            if !time.is_zero() {
-                sleep(time).await;
-            }
+            self.produce(time).await;
+        }
+        if let Some(Fault::Delay { ms }) = self.fault {
+            sleep(Duration::from_millis(u64::from(ms))).await;
         }
         self.finish_head(started);
         if let Some(fault) = self.fault.take() {
@@ -80,20 +87,40 @@ impl Turn {
         self.respond()
     }
 
+    /// Waits while a whole answer is made. Where the charge follows the use, it does so bit by bit.
+    async fn produce(&mut self, time: Duration) {
+        let pieces = self.usage.completion.clamp(1, PIECES_OF_AN_ANSWER);
+        if !time.is_zero() {
+            for piece in 0..pieces {
+                if let Some(ticket) = &mut self.ticket {
+                    let completion = self.usage.completion * piece / pieces;
+                    ticket.used(Usage {
+                        completion,
+                        ..self.usage
+                    });
+                    ticket.correct();
+                }
+                sleep(time.div_f64(pieces as f64)).await;
+            }
+        }
+    }
+
     fn finish_head(&mut self, started: Instant) {
         let content_type = match &self.answer {
             Answer::Whole { content_type, .. } => content_type,
-            Answer::Events { .. } => {
+            Answer::Events { dialect, .. } => {
                 self.headers
                     .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-                "text/event-stream; charset=utf-8"
+                dialect.content_type()
             }
         };
         self.headers
             .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let name = HeaderName::from_static("openai-processing-ms");
-        self.headers.insert(name, HeaderValue::from(elapsed_ms));
+        if self.tells_time {
+            let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let name = HeaderName::from_static("openai-processing-ms");
+            self.headers.insert(name, HeaderValue::from(elapsed_ms));
+        }
     }
 
     fn respond(mut self) -> Response<AnswerBody> {

@@ -93,10 +93,14 @@ pub fn verify(entries: &[JournalEntry], quota: &Quota) -> Result<Utilisation, Bo
                 rule.take(entry.time_ns, amount);
                 tally.admit(*reservation, entry.time_ns, amount);
             }
-            Decision::Settled { reservation, added } => {
+            Decision::Settled { reservation, added }
+            | Decision::Corrected { reservation, added } => {
                 let added = added.of(quota.metric);
-                if let Some(taken_ns) = tally.settle(*reservation, entry.time_ns, amount, added) {
+                if let Some(taken_ns) = tally.correct(*reservation, entry.time_ns, amount, added) {
                     rule.give_back(entry.time_ns, taken_ns, amount);
+                }
+                if matches!(entry.decision, Decision::Settled { .. }) {
+                    tally.admissions.remove(reservation);
                 }
                 rule.take(entry.time_ns, added);
             }
@@ -129,9 +133,9 @@ impl Tally {
         *self.minutes.entry(time_ns / MINUTE_NS).or_default() += i128::from(amount);
     }
 
-    /// Books a settlement and says when its request was admitted, if that is known.
-    fn settle(&mut self, reservation: u64, now_ns: u64, back: u64, added: u64) -> Option<u64> {
-        let taken_ns = self.admissions.remove(&reservation);
+    /// Books a correction and says when its request was admitted, if that is known.
+    fn correct(&mut self, reservation: u64, now_ns: u64, back: u64, added: u64) -> Option<u64> {
+        let taken_ns = self.admissions.get(&reservation).copied();
         if let Some(taken_ns) = taken_ns {
             *self.minutes.entry(taken_ns / MINUTE_NS).or_default() -= i128::from(back);
         }

@@ -34,6 +34,10 @@ const RATIOS: &[f64] = &[
 /// of series must not be theirs to choose.
 const SERIES_MAX: usize = 1_000;
 
+/// The same for lanes, of which the configuration may name many; whoever counts them bounds those that
+/// callers make up.
+const LANE_SERIES_MAX: usize = 10_000;
+
 /// Makes histograms with fixed bounds.
 #[derive(Clone)]
 struct Bounds(&'static [f64]);
@@ -48,6 +52,7 @@ impl MetricConstructor<Histogram> for Bounds {
 pub struct Bounded<M, C = fn() -> M> {
     family: Family<LabelSet, M, C>,
     labels: &'static [&'static str],
+    series_max: usize,
     seen: std::sync::Mutex<std::collections::HashSet<Vec<String>>>,
 }
 
@@ -88,6 +93,11 @@ impl<M: Clone, C: MetricConstructor<M>> Bounded<M, C> {
             .clear();
     }
 
+    /// The same, with room for another number of series.
+    fn holding(self, series_max: usize) -> Self {
+        Self { series_max, ..self }
+    }
+
     fn admit(&self, values: &[&str]) -> bool {
         let mut seen = self
             .seen
@@ -97,7 +107,7 @@ impl<M: Clone, C: MetricConstructor<M>> Bounded<M, C> {
         if seen.contains(&key) {
             return true;
         }
-        seen.len() < SERIES_MAX && seen.insert(key)
+        seen.len() < self.series_max && seen.insert(key)
     }
 }
 
@@ -223,6 +233,14 @@ pub struct Metrics {
     pub refusal_episodes: Bounded<Counter>,
     /// See [`names::RETRIES`].
     pub retries: Bounded<Counter>,
+    /// See [`names::LANE_STATE`].
+    pub lane_state: Bounded<FloatGauge>,
+    /// See [`names::LANE_TRIPS`].
+    pub lane_trips: Bounded<Counter>,
+    /// See [`names::LANE_CALLS`].
+    pub lane_calls: Bounded<Counter>,
+    /// See [`names::FALLBACKS`].
+    pub fallbacks: Bounded<Counter>,
     /// See [`names::UPSTREAM_REACHABLE`].
     pub upstream_reachable: Gauge,
     /// See [`names::STORE_MODE_CHANGES`].
@@ -296,6 +314,10 @@ impl Metrics {
             provider_429: family(register, names::PROVIDER_429),
             refusal_episodes: family(register, names::REFUSAL_EPISODES),
             retries: family(register, names::RETRIES),
+            lane_state: family(register, names::LANE_STATE).holding(LANE_SERIES_MAX),
+            lane_trips: family(register, names::LANE_TRIPS).holding(LANE_SERIES_MAX),
+            lane_calls: family(register, names::LANE_CALLS).holding(LANE_SERIES_MAX),
+            fallbacks: family(register, names::FALLBACKS).holding(LANE_SERIES_MAX),
             upstream_reachable: single(register, names::UPSTREAM_REACHABLE, Gauge::default()),
             store_mode_changes: std::sync::Arc::new(family(register, names::STORE_MODE_CHANGES)),
             budget_alerts: family(register, names::BUDGET_ALERTS),
@@ -384,6 +406,7 @@ where
     Bounded {
         family,
         labels: metric.labels,
+        series_max: SERIES_MAX,
         seen: std::sync::Mutex::default(),
     }
 }
@@ -424,6 +447,9 @@ mod tests {
             &metrics.provider_429,
             &metrics.refusal_episodes,
             &metrics.retries,
+            &metrics.lane_trips,
+            &metrics.lane_calls,
+            &metrics.fallbacks,
             &metrics.store_mode_changes,
             &metrics.budget_alerts,
             &metrics.batch_preflights,
@@ -455,6 +481,7 @@ mod tests {
             &domains.belief_confidence,
             &domains.queue_growth,
             &metrics.output_coverage,
+            &metrics.lane_state,
             &domains.concurrency,
             &domains.next_launch,
             &domains.cool_down_seconds,

@@ -86,6 +86,10 @@ metrics! {
     REFUSALS = Counter "paceline_refusals" ["source", "kind"] "Refused requests: by the gateway or by the provider, and why";
     PROVIDER_429 = Counter "paceline_provider_429" ["vendor", "kind"] "Answers with status 429, or the same inside a stream, by vendor and kind of limit";
     RETRIES = Counter "paceline_retries" ["reason"] "Attempts beyond the first, by what made them necessary";
+    LANE_STATE = Gauge "paceline_lane_state" ["lane"] "How a lane does: 0 closed, which is well, 1 returning, 2 half open, 3 open";
+    LANE_TRIPS = Counter "paceline_lane_trips" ["lane", "cause"] "How often a lane was found to be ill, by what it was ill of";
+    LANE_CALLS = Counter "paceline_lane_calls" ["lane", "outcome"] "Calls that were sent over a lane, by what their end says about it";
+    FALLBACKS = Counter "paceline_fallbacks" ["from", "why"] "Calls that went on from a lane to another, by what made them";
     UPSTREAM_REACHABLE = Gauge "paceline_upstream_reachable" [] "1 when the last check or call reached the upstream, 0 when it did not";
     BUDGET_ALERTS = Counter "paceline_budget_alerts" ["budget", "percent"] "Thresholds of budgets that were reached, by budget and percent of its amount";
     BATCH_PREFLIGHTS = Counter "paceline_batch_preflights" ["result"] "Questions before a batch by what was answered: admitted, refused for its rate, refused for a budget, or with limits that are not known";

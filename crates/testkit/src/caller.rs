@@ -35,8 +35,10 @@ impl Answer {
     /// `error.code`, empty when there is none.
     pub fn error_code(&self) -> String {
         let json = self.json();
-        json["error"]["code"]
-            .as_str()
+        let error = &json["error"];
+        // Anthropic's envelope has it among the details.
+        let code = error["code"].as_str();
+        code.or_else(|| error["details"]["error_code"].as_str())
             .unwrap_or_default()
             .to_owned()
     }

@@ -50,6 +50,16 @@ impl TestGateway {
         Self::start_in(Arc::new(tempfile::tempdir()?), upstream, configuration, env)
     }
 
+    /// Starts a gateway in front of a provider whose base URL has a path of its own.
+    ///
+    /// # Errors
+    /// As [`TestGateway::start`].
+    pub fn start_at(base_url: &str, configuration: &str) -> Result<Self> {
+        let state = Arc::new(tempfile::tempdir()?);
+        let settings = settings(base_url, configuration, &[], &state)?;
+        Self::run(settings, base_url.to_owned(), state, None)
+    }
+
     /// The same, with a folder for its state that may hold what an earlier gateway has left there.
     ///
     /// # Errors
@@ -121,6 +131,11 @@ impl TestGateway {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its admin plane listens, if that has an address of its own.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.gateway.as_ref().and_then(Gateway::admin_address)
     }
 
     /// A caller of this gateway.

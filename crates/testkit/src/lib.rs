@@ -12,6 +12,7 @@ mod pacing;
 mod ports;
 mod postgres;
 pub mod process;
+mod provider_run;
 mod raw;
 pub mod redis;
 mod shared_run;
@@ -23,6 +24,7 @@ pub use gateway::TestGateway;
 pub use gateway_process::{GatewayCommand, GatewayProcess, ProcessGroup};
 pub use pacing::{PacingReport, PacingRun};
 pub use postgres::PostgresServer;
+pub use provider_run::{Binding, Learned, ProviderReport, ProviderRun};
 pub use raw::{RawAnswer, raw_exchange};
 pub use shared_run::{
     Counting, Peak, Refused, SharedFault, SharedReport, SharedRun, Slice, Store, TenantShare, Use,

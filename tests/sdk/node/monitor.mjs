@@ -39,21 +39,33 @@ export class Simulator {
 }
 
 /** The admin plane of the gateway. */
-export const gateway = {
+export class Gateway {
+  constructor(url = process.env.GATEWAY_ADMIN_URL, token = process.env.GATEWAY_ADMIN_TOKEN) {
+    Object.assign(this, { url, token });
+  }
+
   /** What is not over yet: tokens reserved, requests under way and requests waiting. */
   async unsettled() {
-    const { pools } = await ask('/monitoring/rate-limits');
+    const { pools } = await this.ask('/monitoring/rate-limits');
     return {
       outstanding: sum(pools, (pool) => pool.tokens.outstanding),
       in_flight: sum(pools, (pool) => pool.in_flight),
       waiting: sum(pools, (pool) => pool.waiting),
     };
-  },
+  }
 
   async waiting() {
-    return (await ask('/monitoring/queue-status')).waiting;
-  },
-};
+    return (await this.ask('/monitoring/queue-status')).waiting;
+  }
+
+  async ask(path) {
+    const headers = { authorization: `Bearer ${this.token}` };
+    return json(await fetch(this.url + path, { headers }));
+  }
+}
+
+/** The gateway that most cases run against. */
+export const gateway = new Gateway();
 
 /** Looks until it sees what is expected. */
 export async function eventually(look, expected, withinMs = 5_000) {
@@ -73,11 +85,6 @@ export function checkThatEverythingIsSettled() {
     const simulator = new Simulator();
     await eventually(() => simulator.inFlight(), 0);
   });
-}
-
-async function ask(path) {
-  const headers = { authorization: `Bearer ${process.env.GATEWAY_ADMIN_TOKEN}` };
-  return json(await fetch(process.env.GATEWAY_ADMIN_URL + path, { headers }));
 }
 
 async function json(response) {

@@ -1,13 +1,16 @@
 //! What the admin plane answers to: one entry for each path and method.
 
+use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::parameters::{self, Parameter};
 use crate::{
-    Alerts, BudgetStandings, CallRecord, Cancelled, CostBreakdown, Estimates, Forecasts,
-    LedgerState, Now, Performance, PromptSizes, QueueStatus, RateLimits, RequestsPage, ResetAnswer,
-    SessionUsage, Suggestions, TokenUsage, WaitingCall,
+    Alerts, BudgetStandings, CallRecord, Cancelled, Changes, CostBreakdown, DashboardSession,
+    DashboardTicket, Estimates, Forecasts, History, LaneState, Lanes, LedgerState, Now,
+    Performance, PromptSizes, QueueStatus, RateLimits, RequestsPage, ResetAnswer, ResetRequest,
+    SessionUsage, SignIn, Simulation, SimulationProposal, SimulationRequest, Suggestions,
+    TokenUsage, WaitingCall,
 };
 
 /// Makes the schema of an answer.
@@ -21,12 +24,16 @@ pub(super) struct Operation {
     pub(super) tag: &'static str,
     pub(super) summary: &'static str,
     pub(super) parameters: &'static [&'static [Parameter]],
-    /// Media types of the answer, with the schema of each.
+    /// The body of the request, with whether it is needed.
+    pub(super) body: Option<(bool, SchemaOf)>,
+    /// Media types of the answer, with the schema of each; none: the answer is empty.
     pub(super) answers: &'static [(&'static str, SchemaOf)],
     /// Besides those that every operation behind the token has.
     pub(super) errors: &'static [Status],
     /// Whether it asks for no token.
     pub(super) is_open: bool,
+    /// Whether what answers is the data plane, with any status.
+    pub(super) is_passed_on: bool,
 }
 
 /// A way in which an operation may not be answered.
@@ -37,9 +44,12 @@ pub(super) enum Status {
     Forbidden,
     NotFound,
     LedgerOff,
+    TooManyAttempts,
     StoreFailed,
     StoreAway,
     TooManyListeners,
+    SimulationBusy,
+    SimulationFailed,
     NotReady,
 }
 
@@ -51,23 +61,31 @@ impl Status {
             Self::Forbidden => "403",
             Self::NotFound => "404",
             Self::LedgerOff => "409",
-            Self::StoreFailed => "500",
-            Self::StoreAway | Self::TooManyListeners | Self::NotReady => "503",
+            Self::TooManyAttempts => "429",
+            Self::StoreFailed | Self::SimulationFailed => "500",
+            Self::StoreAway | Self::TooManyListeners | Self::SimulationBusy | Self::NotReady => {
+                "503"
+            }
         }
     }
 
     pub(super) fn meaning(self) -> &'static str {
         match self {
-            Self::BadRequest => "A parameter is wrong, unknown or given twice.",
-            Self::Unauthorized => "The admin token is missing or wrong.",
+            Self::BadRequest => {
+                "A parameter is wrong, unknown or given twice, or the body is not understood."
+            }
+            Self::Unauthorized => "The admin token is missing or wrong, or the session is over.",
             Self::Forbidden => {
                 "The request comes from a page of another origin or names a host that is not served."
             }
+            Self::TooManyAttempts => "Too many wrong tokens came lately; try again later.",
             Self::NotFound => "There is no such thing.",
             Self::LedgerOff => "No usage records are kept; ledger.enabled = true turns them on.",
             Self::StoreFailed => "The ledger's store refuses, or is not a ledger.",
             Self::StoreAway => "The ledger's store is away; ask again later.",
             Self::TooManyListeners => "As many listen as may, or the gateway stops.",
+            Self::SimulationBusy => "Another simulation is under way; ask again in a moment.",
+            Self::SimulationFailed => "The simulation was ended by an error of its own.",
             Self::NotReady => "The gateway stops, or the provider could not be reached.",
         }
     }
@@ -85,7 +103,12 @@ impl Operation {
     pub(super) fn always(&self) -> &'static [Status] {
         match self.is_open {
             true => &[],
-            false => &[Status::BadRequest, Status::Unauthorized, Status::Forbidden],
+            false => &[
+                Status::BadRequest,
+                Status::Unauthorized,
+                Status::Forbidden,
+                Status::TooManyAttempts,
+            ],
         }
     }
 }
@@ -107,9 +130,11 @@ const fn live(path: &'static str, summary: &'static str) -> Operation {
         tag: "limits",
         summary,
         parameters: &[],
+        body: None,
         answers: &[],
         errors: &[],
         is_open: false,
+        is_passed_on: false,
     }
 }
 
@@ -127,6 +152,16 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 fn json_of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
     schemas.subschema_for::<T>().to_value()
+}
+
+/// A body that is sent to the gateway: what may be left out of it is not needed.
+fn body_of<T: JsonSchema>(_: &mut SchemaGenerator) -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let schemas = settings.for_deserialize().into_generator();
+    schemas.into_root_schema_for::<T>().to_value()
 }
 
 fn text(_: &mut SchemaGenerator) -> Value {
@@ -210,12 +245,30 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "post",
+        body: Some((false, body_of::<ResetRequest>)),
         answers: &[(JSON, json_of::<ResetAnswer>)],
         errors: &[Status::NotFound],
         ..live(
             "/monitoring/reset-rate-limits",
             "Lets one pool or all forget what they learned and counted, without a burst. The body may \
              name a pool: {\"pool\": NAME}.",
+        )
+    },
+    Operation {
+        answers: &[(JSON, json_of::<Lanes>)],
+        ..live(
+            "/monitoring/lanes",
+            "Lanes, which are the ways to reach models, how each does, and the providers.",
+        )
+    },
+    Operation {
+        method: "post",
+        parameters: &[parameters::LANE],
+        answers: &[(JSON, json_of::<LaneState>)],
+        errors: &[Status::NotFound],
+        ..live(
+            "/monitoring/lanes/{name}/reset",
+            "Takes a lane to be well, whatever its calls told; the answer is how it stands then.",
         )
     },
     Operation {
@@ -244,6 +297,41 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..live(
             "/monitoring/forecasts",
             "When each limit will be hit at the present demand, and what will be spent.",
+        )
+    },
+    Operation {
+        answers: &[(JSON, json_of::<History>)],
+        parameters: &[parameters::HISTORY],
+        ..live(
+            "/monitoring/history",
+            "How full limits and queues were, over the last hour or day.",
+        )
+    },
+    Operation {
+        answers: &[(JSON, json_of::<Changes>)],
+        parameters: &[parameters::POOL, parameters::LIMIT],
+        ..live(
+            "/monitoring/changes",
+            "What happened to pools and to what is believed of them, the latest first.",
+        )
+    },
+    Operation {
+        answers: &[(JSON, json_of::<SimulationProposal>)],
+        tag: "simulation",
+        ..live(
+            "/monitoring/simulation",
+            "A simulation that could be asked for, filled in from the present, and the presets.",
+        )
+    },
+    Operation {
+        method: "post",
+        body: Some((true, body_of::<SimulationRequest>)),
+        answers: &[(JSON, json_of::<Simulation>)],
+        tag: "simulation",
+        errors: &[Status::SimulationFailed, Status::SimulationBusy],
+        ..live(
+            "/monitoring/simulation",
+            "Plays a workload under a quota in virtual time; nothing of the gateway changes.",
         )
     },
     Operation {
@@ -362,6 +450,59 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..ledger(
             "/monitoring/export",
             "The records of calls as CSV or JSON lines, the oldest first.",
+        )
+    },
+    Operation {
+        method: "post",
+        tag: "dashboard",
+        body: Some((true, body_of::<SignIn>)),
+        errors: &[
+            Status::BadRequest,
+            Status::Unauthorized,
+            Status::Forbidden,
+            Status::TooManyAttempts,
+        ],
+        is_open: true,
+        ..live(
+            "/dashboard/session",
+            "Signs a browser in: the answer sets a cookie that opens what the token opens.",
+        )
+    },
+    Operation {
+        tag: "dashboard",
+        answers: &[(JSON, json_of::<DashboardSession>)],
+        ..live(
+            "/dashboard/session",
+            "What the dashboard's page has to know at its start.",
+        )
+    },
+    Operation {
+        method: "delete",
+        tag: "dashboard",
+        ..live(
+            "/dashboard/session",
+            "Signs the browser out: its cookie opens nothing any more.",
+        )
+    },
+    Operation {
+        method: "post",
+        tag: "dashboard",
+        answers: &[(JSON, json_of::<DashboardTicket>)],
+        ..live(
+            "/dashboard/ticket",
+            "Makes a ticket that signs in once, in place of the token, within a minute.",
+        )
+    },
+    Operation {
+        method: "post",
+        tag: "dashboard",
+        body: Some((true, any_object)),
+        answers: &[(JSON, any_object), ("text/event-stream", text)],
+        is_passed_on: true,
+        ..live(
+            "/dashboard/chat/completions",
+            "A chat completion through the data plane, as a call of whoever is signed in. Answers of the \
+             data plane carry x-paceline-answered-by, whatever their status.",
         )
     },
 ];

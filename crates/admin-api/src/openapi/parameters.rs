@@ -49,8 +49,32 @@ pub(super) const TIME: &[Parameter] = &[
     query("to", "Calls that ended before; left out: now.", moment),
 ];
 
+/// Of which pool, and since when.
+pub(super) const HISTORY: &[Parameter] = &[
+    query(
+        "from",
+        "Steps from then on; left out: an hour ago. Up to an hour back there are steps of 10 seconds, up to a day back of 5 minutes.",
+        moment,
+    ),
+    query(
+        "pool",
+        "Of this pool; left out: of all that are remembered.",
+        name,
+    ),
+];
+
+/// Of which pool.
+pub(super) const POOL: &[Parameter] = &[query("pool", "Of this pool; left out: of all.", name)];
+
 /// Which request that waits.
 pub(super) const WAITING: &[Parameter] = &[path("id", "The id of the request.", name)];
+
+/// Which lane.
+pub(super) const LANE: &[Parameter] = &[path(
+    "name",
+    "The lane's name, percent-encoded: `claude%2Fclaude-haiku-4-5`.",
+    lane_name,
+)];
 
 /// Whose waits.
 pub(super) const WAITING_SESSION: &[Parameter] = &[path("id", "The name of the session.", name)];
@@ -83,6 +107,11 @@ pub(super) const CALLS: &[Parameter] = &[
     ),
     query("tag", "With this tag among theirs.", name),
     query("outcome", "That ended in this way.", outcome),
+    query(
+        "lane",
+        "Over this lane, as in `claude/claude-haiku-4-5`; sums by lane are of the records that are kept.",
+        name,
+    ),
 ];
 
 /// Which calls of a session.
@@ -106,6 +135,11 @@ pub(super) const CALLS_OF_SESSION: &[Parameter] = &[
     ),
     query("tag", "With this tag among theirs.", name),
     query("outcome", "That ended in this way.", outcome),
+    query(
+        "lane",
+        "Over this lane, as in `claude/claude-haiku-4-5`; sums by lane are of the records that are kept.",
+        name,
+    ),
 ];
 
 /// How time is divided.
@@ -126,7 +160,7 @@ pub(super) const SERIES: &[Parameter] = &[
 pub(super) const GROUPS: &[Parameter] = &[
     query(
         "group_by",
-        "One or two of model, tenant, key, session, tag, route, provider and outcome, with a comma between them; left out: `model`.",
+        "One or two of model, tenant, key, session, tag, route, provider, outcome and lane, with a comma between them; left out: `model`.",
         group_by,
     ),
     query("limit", "The most groups; left out: 100.", limit),
@@ -175,6 +209,11 @@ fn name() -> Value {
         "maxLength": NAME_CHARACTERS_MAX,
         "pattern": NAME,
     })
+}
+
+/// A provider's name, a slash, and a model's name.
+fn lane_name() -> Value {
+    json!({ "type": "string", "minLength": 3, "pattern": NAME })
 }
 
 fn name_or_none() -> Value {
@@ -231,7 +270,7 @@ fn utc_offset() -> Value {
 }
 
 fn group_by() -> Value {
-    let one = "(model|tenant|key|session|tag|route|provider|outcome)";
+    let one = "(model|tenant|key|session|tag|route|provider|outcome|lane)";
     json!({
         "type": "string",
         "pattern": format!("^{one}(,{one})?$"),

@@ -17,7 +17,11 @@ impl Groups {
 
     /// The group of a body: it is enough that bodies of different models seldom are in the same.
     pub(super) fn of(&mut self, body: &str) -> u8 {
-        let model = model(body);
+        self.of_model(model(body))
+    }
+
+    /// The group of a model.
+    pub(crate) fn of_model(&mut self, model: &str) -> u8 {
         let known = self.0.iter().position(|known| **known == *model);
         let at = known.unwrap_or_else(|| {
             if self.0.len() < GROUPS_MAX {

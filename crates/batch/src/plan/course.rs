@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use paceline_limiter::{Charge, Metric};
 
 use super::sizes::Sized;
+use crate::Group;
 
 /// The most entries that are kept: 17 MB. Of more requests than that, neighbours are added up.
 const ENTRIES_MAX: usize = 1 << 18;
 
-/// One request, or some of the same pool that follow each other.
+/// One request, or some of the same pool and group that follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) pool: u32,
+    /// With whom it shares a number of requests at once.
+    pub(super) group: Group,
     /// Requests.
     pub(super) count: u32,
     /// What they are charged at admission.
@@ -26,9 +29,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(pool: u32, sized: &Sized, charge: &Charge) -> Self {
+    pub(super) fn new(pool: u32, group: Group, sized: &Sized, charge: &Charge) -> Self {
         Self {
             pool,
+            group,
             count: 1,
             tokens: charge.get(Metric::Tokens),
             output_reserved: charge.get(Metric::OutputTokens),
@@ -37,6 +41,11 @@ impl Entry {
             output: sized.output.expected,
             output_high: sized.output.high,
         }
+    }
+
+    /// What has to be the same in those that are added up.
+    const fn kind(&self) -> (u32, Group) {
+        (self.pool, self.group)
     }
 
     pub(super) fn charge(&self) -> Charge {
@@ -73,6 +82,7 @@ impl Entry {
         };
         let first = Self {
             pool: self.pool,
+            group: self.group,
             count,
             tokens: taken(&mut self.tokens),
             output_reserved: taken(&mut self.output_reserved),
@@ -92,18 +102,18 @@ pub(super) struct Entries {
     pub(super) entries: Vec<Entry>,
     /// So many requests become one entry.
     each: u32,
-    /// Entries that have not got as many yet, by pool.
-    growing: HashMap<u32, usize>,
+    /// Entries that have not got as many yet, by pool and group.
+    growing: HashMap<(u32, Group), usize>,
 }
 
 impl Entries {
     pub(super) fn push(&mut self, entry: Entry) {
-        if let Some(place) = self.growing.get(&entry.pool).copied()
+        if let Some(place) = self.growing.get(&entry.kind()).copied()
             && let Some(known) = self.entries.get_mut(place)
         {
             known.add(&entry);
             if known.count >= self.each {
-                self.growing.remove(&entry.pool);
+                self.growing.remove(&entry.kind());
             }
             return;
         }
@@ -111,21 +121,21 @@ impl Entries {
             self.halve();
         }
         if self.each > 1 {
-            self.growing.insert(entry.pool, self.entries.len());
+            self.growing.insert(entry.kind(), self.entries.len());
         }
         self.entries.push(entry);
     }
 
-    /// Adds up each entry and the next one of its pool.
+    /// Adds up each entry and the next one of its kind.
     fn halve(&mut self) {
-        let mut first: HashMap<u32, usize> = HashMap::new();
+        let mut first: HashMap<(u32, Group), usize> = HashMap::new();
         let mut halved: Vec<Entry> = Vec::with_capacity(ENTRIES_MAX);
         for entry in &self.entries {
-            let known = first.remove(&entry.pool);
+            let known = first.remove(&entry.kind());
             match known.and_then(|place| halved.get_mut(place)) {
                 Some(known) => known.add(entry),
                 None => {
-                    first.insert(entry.pool, halved.len());
+                    first.insert(entry.kind(), halved.len());
                     halved.push(*entry);
                 }
             }

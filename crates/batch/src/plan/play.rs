@@ -1,9 +1,10 @@
 //! A batch in virtual time: the course through the limiter that would pace it.
 
 mod agenda;
+mod queue;
 mod reasons;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use paceline_limiter::{
@@ -13,13 +14,14 @@ use paceline_limiter::{
 };
 
 use crate::Concurrency;
-use crate::run::Window;
+use crate::run::Windows;
 
 use super::Latency;
 use super::course::Entry;
 use super::pool::{Pool, Settle, at_once, times};
 
 use agenda::Agenda;
+use queue::Queue;
 use reasons::Reasons;
 
 pub use reasons::{Bind, Share};
@@ -94,14 +96,10 @@ struct Player<'a> {
     domains: Vec<Domain>,
     /// How many requests go as one, by pool.
     together: Vec<u32>,
-    entries: std::slice::Iter<'a, Entry>,
-    /// What is next, and goes before the entries.
-    next: VecDeque<Entry>,
+    queue: Queue<'a>,
     waiting: HashMap<(u32, WaiterId), Entry>,
     agenda: Agenda<Flight>,
-    window: Window,
-    /// Requests that were handed over and have no answer.
-    open: u64,
+    windows: Windows,
     now: Timestamp,
     last_end: Timestamp,
     reasons: Reasons,
@@ -121,16 +119,15 @@ impl<'a> Player<'a> {
             begin_used(&mut domain, pool.used, play.start);
             domains.push(domain);
         }
+        let queue = Queue::of(entries);
         Ok(Self {
             charged: vec![Charge::ZERO; domains.len()],
             domains,
             together,
-            entries: entries.iter(),
-            next: VecDeque::new(),
+            windows: Windows::new(play.concurrency, queue.groups()),
+            queue,
             waiting: HashMap::new(),
             agenda: Agenda::default(),
-            window: Window::new(play.concurrency),
-            open: 0,
             now: play.start,
             last_end: play.start,
             reasons: Reasons::new(play.start),
@@ -167,22 +164,17 @@ impl<'a> Player<'a> {
         first.into_iter().chain(wakes).min()
     }
 
-    /// Hands over as many requests as may be open at once.
+    /// Hands over as many requests as may be under way at once.
     fn hand_over(&mut self) {
-        while let Some(mut entry) = self
-            .next
-            .pop_front()
-            .or_else(|| self.entries.next().copied())
-        {
-            let room = (self.window.size() as u64).saturating_sub(self.open);
-            if room == 0 {
-                return self.next.push_front(entry);
-            }
+        while self.windows.have_room() {
+            let Some((group, mut entry)) = self.windows.choose(&mut self.queue) else {
+                return;
+            };
+            let room = u32::try_from(self.windows.room(group)).unwrap_or(u32::MAX);
             let together = self.together.get(entry.pool as usize).copied();
-            let room = u32::try_from(room).unwrap_or(u32::MAX);
             let first = entry.split(together.unwrap_or(1).min(room));
             if entry.count > 0 {
-                self.next.push_front(entry);
+                self.queue.put_back(entry);
             }
             self.submit(first);
         }
@@ -203,21 +195,21 @@ impl<'a> Player<'a> {
         };
         match domain.submit(request, self.now) {
             Submission::Admitted(reservation) => {
-                self.open += u64::from(entry.count);
+                self.began(entry);
                 self.reasons
                     .admitted_at_once(self.is_window_whole(), self.now);
                 self.launch(entry, reservation, Duration::ZERO);
             }
             Submission::Queued(ticket) => {
-                self.open += u64::from(entry.count);
+                self.began(entry);
                 self.waiting.insert((entry.pool, ticket.id), entry);
             }
             // Together they are too much; each of them is not.
             Submission::Refused(Refusal::TooLarge { .. }) if entry.count > 1 => {
                 let mut rest = entry;
                 let half = rest.split(entry.count / 2);
-                self.next.push_front(rest);
-                self.next.push_front(half);
+                self.queue.put_back(rest);
+                self.queue.put_back(half);
                 if let Some(together) = self.together.get_mut(entry.pool as usize) {
                     *together = (entry.count / 2).max(1);
                 }
@@ -226,10 +218,19 @@ impl<'a> Player<'a> {
         }
     }
 
+    fn began(&mut self, entry: Entry) {
+        (0..entry.count).for_each(|_| self.windows.began(entry.group));
+    }
+
+    /// Takes requests out of their window; whether that was full.
+    fn ended(&mut self, entry: Entry) -> bool {
+        (0..entry.count).fold(false, |full, _| self.windows.ended(entry.group) | full)
+    }
+
     /// Whether as many requests may be under way as ever.
     fn is_window_whole(&self) -> bool {
         match self.play.concurrency {
-            Concurrency::Auto { most } => self.window.size() >= most,
+            Concurrency::Auto { most } => self.windows.size() >= most,
             Concurrency::Fixed(_) => true,
         }
     }
@@ -253,12 +254,12 @@ impl<'a> Player<'a> {
 
     fn end(&mut self, flight: Flight) {
         let pool = flight.entry.pool as usize;
-        let full = self.open >= self.window.size() as u64;
+        let full = self.ended(flight.entry);
+        let took = flight.waited + flight.took;
         for _ in 0..flight.entry.count {
-            let took = flight.waited + flight.took;
-            self.window.answered(flight.waited, took, full);
+            self.windows
+                .answered(flight.entry.group, flight.waited, took, full);
         }
-        self.open -= u64::from(flight.entry.count);
         self.last_end = self.last_end.max(self.now);
         let settle = self.play.pools.get(pool).map(|pool| pool.settle);
         let used = self.used(&flight);
@@ -325,7 +326,7 @@ impl<'a> Player<'a> {
             }
             Event::Expired { waiter, .. } => {
                 if let Some(entry) = self.waiting.remove(&(pool, waiter)) {
-                    self.open -= u64::from(entry.count);
+                    self.ended(entry);
                 }
             }
         }

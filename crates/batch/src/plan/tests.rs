@@ -345,6 +345,7 @@ fn of_many_requests_the_shape_of_some_is_enough() {
 fn a_million_requests_are_added_up_without_changing_the_sums_or_the_time() {
     let entry = |number: u64| Entry {
         pool: number.is_multiple_of(3).into(),
+        group: Group(number.is_multiple_of(3).into()),
         count: 1,
         tokens: 100 + number % 50,
         output_reserved: 7,
@@ -378,6 +379,7 @@ fn requests_that_go_as_one_take_as_long_as_one_by_one() {
     let alone: Vec<Entry> = (0..12_000)
         .map(|number| Entry {
             pool: 0,
+            group: Group(0),
             count: 1,
             tokens: 400 + number % 100,
             output_reserved: 0,
@@ -409,11 +411,44 @@ fn requests_that_go_as_one_take_as_long_as_one_by_one() {
     }
 }
 
+#[test]
+fn a_model_that_waits_holds_no_other_back_unless_a_number_was_asked_for() {
+    let body = |model: &str| {
+        format!(
+            r#"{{"model":"{model}","max_tokens":10,"messages":[{{"role":"user","content":"x"}}]}}"#
+        )
+    };
+    let wall_s = |concurrency| {
+        let settings = PlanSettings {
+            concurrency,
+            ..settings()
+        };
+        let mut planner = Planner::new(settings, |model| {
+            let amount = if model == "slow" { 20 } else { 300 };
+            Pool {
+                name: model.to_owned(),
+                ..pool(vec![per_minute(Metric::Requests, amount)])
+            }
+        });
+        for number in 0..640 {
+            let model = if number < 40 { "slow" } else { "quick" };
+            planner.add(&item(number, CHAT, &body(model)));
+        }
+        planner.plan(None).unwrap().course.wall_ms / 1_000
+    };
+    // Each takes a minute by itself: what one minute brings beside the first window's worth.
+    let beside = wall_s(Concurrency::default());
+    assert!((60..66).contains(&beside), "{beside}");
+    // In the order of the input the slow ones are first, and most of the time all eight are theirs.
+    let in_order = wall_s(Concurrency::Fixed(8));
+    assert!(in_order > 85, "{in_order}");
+}
+
 proptest! {
     #[test]
     fn parts_of_an_entry_add_up_to_it(count in 1_u32..1_000, part in 0_u32..1_200, tokens: u64) {
         let whole = Entry {
-            pool: 0, count, tokens, output_reserved: 3, images: 1, input: tokens / 2, output: 9, output_high: 11,
+            pool: 0, group: Group(0), count, tokens, output_reserved: 3, images: 1, input: tokens / 2, output: 9, output_high: 11,
         };
         let mut rest = whole;
         let mut sum = rest.split(part);

@@ -120,6 +120,30 @@ impl Window {
     }
 }
 
+/// What is still to be handed over, group by group.
+pub(crate) trait Lines {
+    /// What is handed over.
+    type Line;
+
+    /// The group of the next line of all.
+    fn next_group(&self) -> Option<Group>;
+
+    /// Takes the next line of a group.
+    fn next_of(&mut self, group: Group) -> Option<Self::Line>;
+}
+
+impl Lines for Work {
+    type Line = LineId;
+
+    fn next_group(&self) -> Option<Group> {
+        Self::next_group(self)
+    }
+
+    fn next_of(&mut self, group: Group) -> Option<LineId> {
+        Self::next_of(self, group)
+    }
+}
+
 /// The windows of all groups: what waits for the quota of one model holds no other back.
 ///
 /// A number that was asked for holds for all together, and lines go in the order of the input then.
@@ -167,20 +191,27 @@ impl Windows {
     }
 
     /// The next line of a group that has room.
-    pub(crate) fn choose(&mut self, work: &mut Work) -> Option<(Group, LineId)> {
+    pub(crate) fn choose<L: Lines>(&mut self, lines: &mut L) -> Option<(Group, L::Line)> {
         if let Concurrency::Fixed(_) = self.rule {
-            let group = work.next_group()?;
-            return work.next_of(group).map(|id| (group, id));
+            let group = lines.next_group()?;
+            return lines.next_of(group).map(|line| (group, line));
         }
         let (before, after) = self.windows.split_at(self.turn.min(self.windows.len()));
         let numbers = (self.turn..).zip(after).chain((0..).zip(before));
         let with_room = numbers.filter(|(_, window)| window.running < window.size());
         let groups = with_room.filter_map(|(number, _)| u8::try_from(number).ok().map(Group));
-        let (group, id) = groups
-            .filter_map(|group| Some((group, work.next_of(group)?)))
+        let (group, line) = groups
+            .filter_map(|group| Some((group, lines.next_of(group)?)))
             .next()?;
         self.turn = usize::from(group.0) + 1;
-        Some((group, id))
+        Some((group, line))
+    }
+
+    /// How many more of a group may go now.
+    pub(crate) fn room(&self, group: Group) -> usize {
+        let window = self.windows.get(usize::from(group.0));
+        let of_group = window.map_or(0, |window| window.size.saturating_sub(window.running));
+        of_group.min(self.size().saturating_sub(self.running))
     }
 
     pub(crate) fn began(&mut self, group: Group) {

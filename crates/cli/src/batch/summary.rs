@@ -5,9 +5,8 @@ use std::path::Path;
 use paceline_batch::{Found, Manifest, Report, RunEnd};
 use serde_json::{Value, json};
 
-use super::view::dollars;
 use crate::exit::{self, Failure};
-use crate::figures::{counted, grouped, span_ms};
+use crate::figures::{counted, dollars, grouped, span_ms};
 use crate::terminal::{Style, plain};
 
 /// Names of lines that may be billed twice that are shown.

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use paceline_admin_api::{LimitState, PoolState, RateLimits};
 use paceline_batch::Progress;
-use paceline_tokens::prices::usd;
 
-use crate::figures::{bar, counted, grouped, per, percent, share, span_ms};
+use crate::figures::{bar, counted, dollars, grouped, per, percent, share, span_ms};
 use crate::terminal::{Style, plain};
 
 /// Pools that are shown; the busiest come first.
@@ -18,6 +17,9 @@ const ERRORS_SHOWN: usize = 4;
 /// Cells of a bar of a limit.
 const LIMIT_BAR: usize = 20;
 
+/// What belongs together is not pulled apart further than this on a wide terminal.
+const COLUMNS_MAX: usize = 100;
+
 /// A whole picture, for a terminal of so many columns.
 pub(super) fn frame(
     title: &str,
@@ -25,9 +27,10 @@ pub(super) fn frame(
     limits: Option<&RateLimits>,
     (columns, style): (usize, Style),
 ) -> Vec<String> {
+    let width = columns.min(COLUMNS_MAX);
     let mut lines = vec![
-        headline(title, progress, columns, style),
-        progress_line(progress, columns, style),
+        headline(title, progress, width, style),
+        progress_line(progress, width, style),
         counts(progress, style),
         String::new(),
         format!("speed    {}", speed(progress)),
@@ -62,10 +65,13 @@ pub(super) fn line(progress: &Progress) -> String {
         grouped(progress.sums.failed),
         grouped(progress.in_flight),
         speed(progress),
-        cost(progress),
+        match is_cost_unknown(progress) {
+            true => "cost unknown".to_owned(),
+            false => cost(progress),
+        },
     );
-    if let Some(eta) = progress.eta_ms.filter(|_| progress.left > 0) {
-        text.push_str(&format!("; {} left", span_ms(eta)));
+    if let Some(eta) = eta(progress) {
+        text.push_str(&format!("; {eta} left"));
     }
     if let Some(binds) = &progress.binds {
         text.push_str(&format!("; {} binds", plain(binds)));
@@ -97,11 +103,8 @@ fn state(progress: &Progress) -> Option<String> {
 fn progress_line(progress: &Progress, columns: usize, style: Style) -> String {
     let done = progress.sums.done() + progress.invalid;
     let part = share(done, progress.total);
-    let eta = match progress.eta_ms {
-        _ if progress.left == 0 => String::new(),
-        Some(eta) if !progress.paused => format!("   {} left", span_ms(eta)),
-        _ => String::new(),
-    };
+    let eta = eta(progress).map(|eta| format!("   {eta} left"));
+    let eta = eta.unwrap_or_default();
     let text = format!(
         "  {:>5}   {} of {}{eta}",
         percent(part),
@@ -110,6 +113,12 @@ fn progress_line(progress: &Progress, columns: usize, style: Style) -> String {
     );
     let width = columns.saturating_sub(text.chars().count()).clamp(10, 60);
     format!("{}{text}", style.green(&bar(part, width)))
+}
+
+/// The time that it takes on, where it goes on.
+fn eta(progress: &Progress) -> Option<String> {
+    let goes_on = progress.left > 0 && !progress.paused && progress.stopping.is_none();
+    progress.eta_ms.filter(|_| goes_on).map(span_ms)
 }
 
 fn counts(progress: &Progress, style: Style) -> String {
@@ -144,7 +153,7 @@ fn speed(progress: &Progress) -> String {
 
 fn cost(progress: &Progress) -> String {
     let sums = &progress.sums;
-    if sums.done() > 0 && sums.unpriced >= sums.ok && sums.cost_nanousd == 0 && sums.unpriced > 0 {
+    if is_cost_unknown(progress) {
         return "unknown: there is no price (see `paceline prices`, prices.provider)".to_owned();
     }
     let mut text = format!("${} so far", dollars(sums.cost_nanousd));
@@ -160,13 +169,10 @@ fn cost(progress: &Progress) -> String {
     text
 }
 
-/// Dollars with as many decimals as matter.
-pub(super) fn dollars(nanousd: u64) -> String {
-    const TEN_THOUSANDTH: u64 = 100_000;
-    if nanousd < 1_000_000 {
-        return usd(nanousd).to_string();
-    }
-    usd((nanousd + TEN_THOUSANDTH / 2) / TEN_THOUSANDTH * TEN_THOUSANDTH).to_string()
+/// Whether there is a price for nothing that was done.
+fn is_cost_unknown(progress: &Progress) -> bool {
+    let sums = &progress.sums;
+    sums.unpriced > 0 && sums.unpriced >= sums.ok && sums.cost_nanousd == 0
 }
 
 fn waits(progress: &Progress) -> Option<String> {
@@ -349,6 +355,8 @@ mod tests {
                 "{text}"
             );
         }
+        let ends_at = |columns| shown(&progress(), columns).lines().next().map(str::len);
+        assert!(ends_at(80) < ends_at(100) && ends_at(100) == ends_at(160));
     }
 
     #[test]
@@ -372,6 +380,7 @@ mod tests {
         progress.sums.cost_nanousd = 0;
         progress.sums.unpriced = progress.sums.ok;
         assert!(shown(&progress, 80).contains("cost     unknown"));
+        assert!(line(&progress).contains("; cost unknown; "));
     }
 
     #[test]
@@ -384,5 +393,6 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("Ctrl-C again"), "{text}");
+        assert!(!text.contains("min left"), "nothing more begins: {text}");
     }
 }

@@ -50,6 +50,9 @@ pub(crate) struct ExportArgs {
     /// Calls that ended so: ok, provider_error, refused, upstream_failed or caller_gone
     #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
     outcome: Option<Outcome>,
+    /// Calls over this lane, as in claude/claude-haiku-4-5
+    #[arg(long, value_name = "LANE")]
+    lane: Option<String>,
     /// File to write, which is whole or not there; without this, standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -113,6 +116,7 @@ impl ExportArgs {
             model: self.model.clone(),
             tag: self.tag.clone(),
             outcome: self.outcome,
+            lane: self.lane.clone(),
             ..Filter::default()
         })
     }

@@ -1,7 +1,7 @@
 //! The limits of a simulated provider as options.
 
 use clap::{Args, ValueEnum};
-use paceline_simulator::{EnforcerSettings, ForeignTraffic, Metric, Quota, QuotaKind};
+use paceline_simulator::{ForeignTraffic, Metric, Quota, QuotaKind, SimulatorSettings};
 
 /// The limits, and how they are kept.
 #[derive(Clone, Debug, Args)]
@@ -9,6 +9,12 @@ pub(super) struct LimitArgs {
     /// Tokens per minute
     #[arg(long, value_name = "TOKENS")]
     tpm: Option<u64>,
+    /// Tokens of prompts per minute
+    #[arg(long, value_name = "TOKENS")]
+    itpm: Option<u64>,
+    /// Tokens of answers per minute
+    #[arg(long, value_name = "TOKENS")]
+    otpm: Option<u64>,
     /// Requests per minute
     #[arg(long, value_name = "REQUESTS")]
     rpm: Option<u64>,
@@ -18,9 +24,9 @@ pub(super) struct LimitArgs {
     /// Requests per day
     #[arg(long, value_name = "REQUESTS")]
     rpd: Option<u64>,
-    /// How windows are kept
-    #[arg(long, value_name = "KIND", default_value = "bucket")]
-    kind: Kind,
+    /// How windows are kept [default: bucket, or as the provider does]
+    #[arg(long, value_name = "KIND")]
+    kind: Option<Kind>,
     /// Length of a quantum, with --kind quantised
     #[arg(long, value_name = "MS", default_value_t = 1_000)]
     quantum_ms: u64,
@@ -51,8 +57,34 @@ enum Kind {
 }
 
 impl LimitArgs {
-    pub(super) fn enforcer(&self) -> EnforcerSettings {
-        let kind = match self.kind {
+    /// Changes a provider's limits to those that were given.
+    pub(super) fn change(&self, settings: &mut SimulatorSettings) {
+        let given = [
+            (Metric::Requests, self.rpm, Quota::MINUTE_MS),
+            (Metric::Tokens, self.tpm, Quota::MINUTE_MS),
+            (Metric::InputTokens, self.itpm, Quota::MINUTE_MS),
+            (Metric::OutputTokens, self.otpm, Quota::MINUTE_MS),
+            (Metric::Requests, self.rpd, Quota::DAY_MS),
+            (Metric::Tokens, self.tpd, Quota::DAY_MS),
+        ];
+        for (metric, amount, window_ms) in given {
+            if let Some(amount) = amount {
+                settings.set_limit(metric, amount, window_ms);
+            }
+        }
+        let limits = &mut settings.limits;
+        if let Some(kind) = self.kind {
+            for quota in &mut limits.quotas {
+                quota.kind = self.quota_kind(kind);
+            }
+        }
+        limits.max_in_flight = self.max_in_flight.or(limits.max_in_flight);
+        limits.refusals_count |= self.refusals_count;
+        limits.foreign.extend(foreign(self.foreign_tpm));
+    }
+
+    const fn quota_kind(&self, kind: Kind) -> QuotaKind {
+        match kind {
             Kind::Bucket => QuotaKind::Bucket,
             Kind::Fixed => QuotaKind::Fixed,
             Kind::FixedFromFirstUse => QuotaKind::FixedFromFirstUse,
@@ -60,23 +92,6 @@ impl LimitArgs {
             Kind::Quantised => QuotaKind::Quantised {
                 quantum_ms: self.quantum_ms,
             },
-        };
-        let quotas = [
-            self.rpm.map(Quota::requests_per_minute),
-            self.tpm.map(Quota::tokens_per_minute),
-            self.rpd.map(Quota::requests_per_day),
-            self.tpd.map(Quota::tokens_per_day),
-        ];
-        let quotas = quotas
-            .into_iter()
-            .flatten()
-            .map(|quota| quota.kept_as(kind));
-        EnforcerSettings {
-            quotas: quotas.collect(),
-            max_in_flight: self.max_in_flight,
-            refusals_count: self.refusals_count,
-            foreign: foreign(self.foreign_tpm).into_iter().collect(),
-            ..EnforcerSettings::default()
         }
     }
 }

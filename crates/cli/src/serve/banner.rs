@@ -35,7 +35,18 @@ pub(super) fn lines(
         "  admin     {}",
         admin_line(settings, address, admin)
     ));
+    if settings.admin.enabled {
+        let place = dashboard(admin.unwrap_or(address));
+        lines.push(format!(
+            "  dashboard {place}, signed in by paceline dashboard"
+        ));
+    }
     lines
+}
+
+/// Where people find the dashboard; without the token, since this is logged.
+pub(super) fn dashboard(admin: SocketAddr) -> String {
+    format!("http://{}/dashboard", reachable(admin))
 }
 
 fn admin_line(settings: &Settings, address: SocketAddr, admin: Option<SocketAddr>) -> String {

@@ -5,7 +5,7 @@ use paceline_admin_api::{
 };
 
 use super::State;
-use super::{beliefs, estimates};
+use super::{beliefs, estimates, lanes};
 use crate::figures::{bar, counted, grouped, per, percent, share, span_ms};
 use crate::table::{Side, Table};
 use crate::terminal::{Style, plain};
@@ -33,6 +33,7 @@ pub(super) fn lines(state: &State, style: Style) -> Vec<String> {
         lines.extend(beliefs::lines(pool));
         lines.push(format!("  {}", tokens(pool)));
     }
+    lines.extend(lanes::lines(&state.lanes, style));
     if !queue.calls.is_empty() {
         lines.push(String::new());
         lines.extend(calls(&queue.calls));

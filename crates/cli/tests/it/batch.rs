@@ -1,5 +1,7 @@
 //! `paceline batch` as a process, against a simulated provider.
 
+mod shared;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -26,7 +28,7 @@ struct Stage {
 
 impl Stage {
     async fn new(lines: usize, first_token: Duration) -> Result<Self> {
-        let simulator = Simulator::start(SimulatorSettings {
+        let settings = SimulatorSettings {
             output_length: OutputLength::Exactly(10),
             latency: Latency {
                 first_token,
@@ -34,9 +36,14 @@ impl Stage {
             },
             journal_capacity: 0,
             ..SimulatorSettings::default()
-        });
+        };
+        Self::of(lines, settings).await
+    }
+
+    /// In front of a provider with these settings.
+    async fn of(lines: usize, settings: SimulatorSettings) -> Result<Self> {
         let stage = Self {
-            simulator: simulator.await?,
+            simulator: Simulator::start(settings).await?,
             folder: tempfile::tempdir()?,
         };
         fs::write(stage.path("paceline.toml"), LIMITS)?;

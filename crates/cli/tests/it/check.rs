@@ -207,3 +207,65 @@ fn an_upstream_that_answers_is_told_with_its_status() {
         checked.out
     );
 }
+
+/// Two providers, and names for what is behind them.
+fn routed(first: &str, second: &str) -> String {
+    format!(
+        "[upstream]\nbase_url = \"{first}\"\napi_key = \"sk-canary-1\"\n\
+         [providers.claude]\nprofile = \"anthropic\"\nbase_url = \"{second}\"\n\
+         api_key = \"sk-canary-2\"\naccount = \"acme\"\n\
+         [models.fast]\nlanes = [{{ model = \"gpt-4o-mini\", weight = 3 }}, {{ provider = \
+         \"claude\", model = \"claude-haiku-4-5\", priority = 2 }}]\n\
+         [models.\"gpt-*\"]\nlanes = [{{}}]\nchoose = \"in_order\"\n"
+    )
+}
+
+#[test]
+fn providers_and_the_lanes_behind_each_name_are_listed_without_keys() {
+    let home = tempfile::tempdir().unwrap();
+    let file = routed("https://a.example/v1", "https://b.example/v1");
+    fs::write(home.path().join("routed.toml"), file).unwrap();
+    let args = ["check", "--config", "routed.toml", "--offline"];
+    let checked = run(home.path(), &args);
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    let shown = "
+  provider  profile     address               key
+  upstream  compatible  https://a.example/v1  its own
+  claude    anthropic   https://b.example/v1  its own, of acme
+
+  model  chosen    priority  weight  lane
+  fast   soonest          1       3  upstream/gpt-4o-mini
+                          2       1  claude/claude-haiku-4-5
+  gpt-*  in_order         1       1  upstream/gpt-*
+";
+    assert!(checked.out.contains(shown), "{}", checked.out);
+    assert!(!checked.out.contains("canary"), "{}", checked.out);
+}
+
+#[test]
+fn every_provider_is_asked_and_each_that_is_silent_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let mut provider = Running::start(&mut paceline(
+        home.path(),
+        &["provider", "--listen", "127.0.0.1:0"],
+    ));
+    let line = provider.line_with("simulated provider on ");
+    let answers = word_after(&line, "provider on ").to_owned();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}/v1", free.local_addr().unwrap());
+    drop(free);
+    let file = routed(&answers, &silent);
+    fs::write(home.path().join("routed.toml"), file).unwrap();
+    let checked = run(home.path(), &["check", "--config", "routed.toml"]);
+    assert_eq!(checked.code, Some(5), "{}", checked.out);
+    let told = format!("upstream {answers} answers (status ");
+    assert!(checked.out.contains(&told), "{}", checked.out);
+    let missed = format!("error: the provider claude {silent} does not answer: ");
+    assert!(checked.err.contains(&missed), "{}", checked.err);
+    assert!(
+        checked.err.contains("providers.claude.base_url"),
+        "{}",
+        checked.err
+    );
+    assert!(!checked.err.contains("the upstream"), "{}", checked.err);
+}

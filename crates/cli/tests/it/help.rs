@@ -12,6 +12,8 @@ fn help_says_what_the_snapshots_say() {
         ("serve", &["serve", "--help"]),
         ("demo", &["demo", "--help"]),
         ("status", &["status", "--help"]),
+        ("dashboard", &["dashboard", "--help"]),
+        ("top", &["top", "--help"]),
         ("usage", &["usage", "--help"]),
         ("check", &["check", "--help"]),
         ("validate", &["validate", "--help"]),
@@ -97,8 +99,8 @@ fn every_shell_gets_completions_of_every_subcommand() {
         let script = run(home.path(), &["completions", shell]);
         assert_eq!(script.code, Some(0));
         for subcommand in [
-            "serve", "demo", "status", "usage", "check", "validate", "keys", "ledger", "count",
-            "prices", "provider", "simulate",
+            "serve", "demo", "status", "top", "usage", "check", "validate", "keys", "ledger",
+            "count", "prices", "provider", "simulate",
         ] {
             assert!(script.out.contains(subcommand), "{shell}: {subcommand}");
         }

@@ -75,6 +75,7 @@ fn every_filter_lets_through_what_it_names() {
     entries[3].tags = vec!["nightly".to_owned()];
     entries[4].outcome = Outcome::CallerGone;
     entries[5].model = "o3".to_owned();
+    entries[0].lane = Some("claude/claude-haiku-4-5".to_owned());
     fill(home.path(), entries);
     let tenants = |more: &[&str]| tenants(home.path(), more);
     assert_eq!(tenants(&[]), ["t0", "t1", "t2", "t3", "t4", "t5"]);
@@ -84,6 +85,7 @@ fn every_filter_lets_through_what_it_names() {
     assert_eq!(tenants(&["--tag", "nightly"]), ["t3"]);
     assert_eq!(tenants(&["--outcome", "caller_gone"]), ["t4"]);
     assert_eq!(tenants(&["--model", "o3"]), ["t5"]);
+    assert_eq!(tenants(&["--lane", "claude/claude-haiku-4-5"]), ["t0"]);
     assert_eq!(tenants(&["--from", "2026-11-22T04:00"]), ["t4", "t5"]);
     assert_eq!(tenants(&["--to", "2026-11-22T01:00"]), ["t0"]);
     assert_eq!(tenants(&["--from", "2100-01-01"]), [""; 0]);

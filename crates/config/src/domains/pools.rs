@@ -10,6 +10,7 @@ use super::{DomainRule, RawLimits};
 use crate::Pattern;
 use crate::checker::Checker;
 use crate::node::clip;
+use crate::providers::UPSTREAM;
 
 /// The name of the pool of `[limits]`.
 const DEFAULT_NAME: &str = "default";
@@ -24,6 +25,7 @@ const TEXT_BYTES_MAX: usize = 256;
 #[serde(try_from = "toml::Table")]
 pub(crate) struct RawDomain {
     name: Option<String>,
+    provider: Option<String>,
     models: Option<Vec<String>>,
     limits: RawLimits,
 }
@@ -36,6 +38,10 @@ impl TryFrom<toml::Table> for RawDomain {
             .remove("name")
             .map(toml::Value::try_into)
             .transpose()?;
+        let provider = table
+            .remove("provider")
+            .map(toml::Value::try_into)
+            .transpose()?;
         let models = table
             .remove("models")
             .map(toml::Value::try_into)
@@ -43,6 +49,7 @@ impl TryFrom<toml::Table> for RawDomain {
         let limits = table.try_into()?;
         Ok(Self {
             name,
+            provider,
             models,
             limits,
         })
@@ -80,6 +87,14 @@ impl JsonSchema for RawDomain {
                 }),
             );
             keys.insert(
+                "provider".to_owned(),
+                serde_json::json!({
+                    "type": "string",
+                    "description": "The provider whose limits these are. Left out: that of [upstream].",
+                    "examples": ["upstream"],
+                }),
+            );
+            keys.insert(
                 "models".to_owned(),
                 serde_json::json!({
                     "type": "array",
@@ -98,6 +113,7 @@ impl JsonSchema for RawDomain {
 pub(crate) fn check(
     limits: RawLimits,
     domains: Vec<RawDomain>,
+    providers: &[&str],
     checker: &mut Checker<'_>,
 ) -> (DomainRule, Vec<DomainRule>) {
     let default = DomainRule {
@@ -108,10 +124,12 @@ pub(crate) fn check(
     let domains = domains.into_iter().enumerate().map(|(index, domain)| {
         let path = format!("domains[{index}]");
         let name = name(domain.name, &path, &mut seen, checker);
-        let models = models(domain.models, &path, &mut seen, checker);
+        let provider = provider(domain.provider, &path, providers, checker);
+        let models = models(domain.models, (&path, &provider), &mut seen, checker);
         let rule = domain.limits.check(&path, checker);
         DomainRule {
             name,
+            provider,
             models,
             ..rule
         }
@@ -119,11 +137,11 @@ pub(crate) fn check(
     (default, domains.collect())
 }
 
-/// Names and patterns of the pools so far, each with the path of its first use.
+/// Names of the pools so far, and patterns by provider, each with the path of its first use.
 #[derive(Default)]
 struct Seen {
     names: BTreeMap<String, String>,
-    patterns: BTreeMap<String, String>,
+    patterns: BTreeMap<(String, String), String>,
 }
 
 fn name(name: Option<String>, path: &str, seen: &mut Seen, checker: &mut Checker<'_>) -> String {
@@ -151,9 +169,25 @@ fn name(name: Option<String>, path: &str, seen: &mut Seen, checker: &mut Checker
     name
 }
 
+/// The provider that is named, which has to be there.
+fn provider(
+    name: Option<String>,
+    path: &str,
+    providers: &[&str],
+    checker: &mut Checker<'_>,
+) -> String {
+    let name = name.unwrap_or_else(|| UPSTREAM.to_owned());
+    if !providers.contains(&name.as_str()) {
+        let what = format!("{} is no provider", clip(&name));
+        let hint = format!("there are: {}", providers.join(", "));
+        checker.problem(&format!("{path}.provider"), what, hint);
+    }
+    name
+}
+
 fn models(
     models: Option<Vec<String>>,
-    path: &str,
+    (path, provider): (&str, &str),
     seen: &mut Seen,
     checker: &mut Checker<'_>,
 ) -> Vec<Pattern> {
@@ -173,12 +207,12 @@ fn models(
                 clip(model)
             );
             checker.problem(&key, what, "");
-        } else if let Some(other) = seen.patterns.get(model) {
+        } else if let Some(other) = seen.patterns.get(&(provider.to_owned(), model.clone())) {
             let what = format!("{} never comes here: {other} has it first", clip(model));
             checker.notice(&key, what);
         }
         seen.patterns
-            .entry(model.clone())
+            .entry((provider.to_owned(), model.clone()))
             .or_insert_with(|| path.to_owned());
     }
     models.into_iter().map(Pattern::new).collect()

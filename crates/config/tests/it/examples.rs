@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::loading::{notices, problems};
 
 /// The variables that the examples name.
-const NAMED: [(&str, &str); 6] = [
+const NAMED: [(&str, &str); 7] = [
+    ("PROXY_WITH_PASSWORD", "http://name:secret@10.0.0.9:3128"),
     ("PROVIDER_KEY", "sk-1"),
     ("ADMIN_TOKEN", "0123456789abcdef"),
     ("REDIS_URL", "redis://:secret@10.0.0.5:6379"),

@@ -9,8 +9,9 @@ use serde_json::Value;
 use crate::loading::{load, problems};
 
 /// The variables that the examples in the template name.
-const NAMED: [(&str, &str); 7] = [
+const NAMED: [(&str, &str); 8] = [
     ("PROVIDER_KEY", "sk-1"),
+    ("PROXY_WITH_PASSWORD", "http://name:secret@10.0.0.9:3128"),
     ("ADMIN_TOKEN", "0123456789abcdef"),
     ("REDIS_URL", "redis://:secret@10.0.0.5:6379"),
     (
@@ -101,14 +102,21 @@ fn every_line_of_the_template_loads_when_it_is_uncommented() {
     for (number, path, header) in &keys {
         let mut lines = vec![*number];
         lines.extend(header);
-        // An entry of the domains is nothing without its name and models.
-        let needed = ["domains.name", "domains.models"];
-        if path.starts_with("domains.") {
-            let with = keys
-                .iter()
-                .filter(|(_, path, _)| needed.contains(&path.as_str()));
-            lines.extend(with.map(|(number, ..)| *number));
-        }
+        // What an entry is nothing without.
+        let needed = [
+            "domains.name",
+            "domains.models",
+            "providers.NAME.profile",
+            "models.NAME.lanes",
+            "routes.tags",
+            "routes.to",
+        ];
+        let section = path.split('.').next().unwrap();
+        let is_needed = |other: &str| {
+            other != path && other.split('.').next() == Some(section) && needed.contains(&other)
+        };
+        let with = keys.iter().filter(|(_, path, _)| is_needed(path));
+        lines.extend(with.map(|(number, ..)| *number));
         let found = problems(&uncommented(&lines), &NAMED);
         assert_eq!(found, "", "{path}");
     }

@@ -20,9 +20,12 @@ mod messages;
 mod precedence;
 #[cfg(test)]
 mod prices;
+mod providers;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
 mod telemetry;
+#[cfg(test)]
+mod upstream;

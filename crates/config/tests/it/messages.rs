@@ -79,7 +79,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[upstream]\nhttp1_only = false\n",
-        "p.toml:2: upstream.http1_only: must be true: HTTP/1.1 is all that is spoken to the provider; leave it out",
+        "p.toml:2: upstream.http1_only: unknown key; http_version = \"1.1\" says the same now; \"2\" and \"auto\" are there too",
     ),
     (
         "[upstream]\nbase_url = \"api.openai.com/v1\"\n",

@@ -26,7 +26,7 @@ pub(super) const LIMIT_MAX: usize = 1_000;
 /// How many there are where nothing else is asked for.
 const LIMIT: usize = 100;
 
-const DIMENSIONS: [(&str, Dimension); 8] = [
+const DIMENSIONS: [(&str, Dimension); 9] = [
     ("model", Dimension::Model),
     ("tenant", Dimension::Tenant),
     ("key", Dimension::Key),
@@ -35,6 +35,7 @@ const DIMENSIONS: [(&str, Dimension); 8] = [
     ("route", Dimension::Route),
     ("provider", Dimension::Provider),
     ("outcome", Dimension::Outcome),
+    ("lane", Dimension::Lane),
 ];
 
 const PERIODS: [(&str, Period); 3] = [
@@ -110,6 +111,7 @@ pub(super) fn calls(parameters: &mut Parameters, filter: &mut Filter) -> Result<
     filter.route = parameters.name("route")?;
     filter.tag = parameters.name("tag")?;
     filter.outcome = parameters.word("outcome", &outcomes)?;
+    filter.lane = parameters.name("lane")?;
     Ok(())
 }
 

@@ -139,6 +139,7 @@ async fn reset(
     }
     for pool in &pools {
         pool.reset();
+        shared.changes.reset(pool);
         tracing::warn!(
             pool = %pool.watch().name(),
             asked_by = "an operator with the admin token",

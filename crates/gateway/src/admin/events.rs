@@ -162,6 +162,10 @@ fn pool_now(shared: &Shared, pool: &Pool) -> PoolNow {
             .collect(),
         in_flight: snapshot.in_flight as u64,
         waiting: snapshot.waiting.iter().sum::<usize>() as u64,
+        limited_by: pool
+            .waiting(1)
+            .first()
+            .map(|(_, view)| view.binding.to_string()),
         cool_down_ms: pause.map_or(0, |until| milliseconds(until.saturating_since(now))),
         episode: snapshot.episode.map(|episode| EpisodeNow {
             number: episode.number,

@@ -24,7 +24,7 @@ fn parsed(text: &str, now_ms: i64) -> Option<i64> {
         return Some((now_ms - length_ms(ago)?).max(0));
     }
     if let Some(seconds) = digits(text) {
-        return (seconds <= SECONDS_MAX).then_some(seconds * 1_000);
+        return (seconds <= SECONDS_MAX).then(|| seconds * 1_000);
     }
     // A plus sign that was not encoded has come as a space.
     let written = match text.rfind(' ') {
@@ -115,6 +115,7 @@ mod tests {
             "+5",
             "253402300800",
             "99999999999999999999",
+            "9223372036854775807",
             "yesterday",
             "2026-13-01T00:00:00Z",
             "1969-12-31T23:59:59Z",

@@ -1,5 +1,7 @@
 //! What the admin plane answers when it does not answer what was asked.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,20 +11,24 @@ use paceline_ledger::{QueryError, StoreError};
 /// The most characters of what a caller sent that an error repeats.
 const REPEATED_CHARACTERS_MAX: usize = 64;
 
-/// How soon a store that is away may be asked again, in seconds.
-const STORE_RETRY_SECONDS: &str = "1";
+/// How soon what is away may be asked again, in seconds, where nothing else is known.
+const RETRY_SECONDS: u64 = 1;
 
 /// An error of the admin plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     status: StatusCode,
+    /// When asking again is of use.
+    retry_s: Option<u64>,
     body: AdminErrorBody,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        let is_passing = status == StatusCode::SERVICE_UNAVAILABLE;
         Self {
             status,
+            retry_s: is_passing.then_some(RETRY_SECONDS),
             body: AdminErrorBody {
                 code: code.to_owned(),
                 message: message.into(),
@@ -30,6 +36,12 @@ impl Problem {
                 expected: None,
             },
         }
+    }
+
+    /// The same, with the time after which asking again is of use.
+    pub(super) fn after(mut self, pause: Duration) -> Self {
+        self.retry_s = Some(pause.as_secs() + 1);
+        self
     }
 
     /// A parameter has a value that it cannot have.
@@ -47,6 +59,35 @@ impl Problem {
         };
         let message = format!("there is no parameter {parameter:?} here: expected {expected}");
         Self::about(&parameter, &expected, "unknown_parameter", message)
+    }
+
+    /// Something in the body, at a dotted path, is wrong.
+    pub(super) fn in_body(path: &str, what: &str) -> Self {
+        let message = format!("{path}: {what}");
+        Self::about(path, what, "invalid_body", message)
+    }
+
+    /// What is wrong, where it is a parameter or something in the body.
+    #[cfg(test)]
+    pub(super) fn path(&self) -> &str {
+        self.body.parameter.as_deref().unwrap_or_default()
+    }
+
+    #[cfg(test)]
+    pub(super) fn message(&self) -> &str {
+        &self.body.message
+    }
+
+    /// Several things in the body are wrong: paths, and what is expected. There is at least one.
+    pub(super) fn several(wrong: &[(String, String)]) -> Self {
+        let told = wrong
+            .iter()
+            .map(|(path, expected)| format!("{path}: expected {expected}"));
+        let message = told.collect::<Vec<_>>().join("; ");
+        let (path, expected) = wrong
+            .first()
+            .map_or((".", "a request"), |it| (&it.0, &it.1));
+        Self::about(path, expected, "invalid_body", message)
     }
 
     fn about(parameter: &str, expected: &str, code: &str, message: String) -> Self {
@@ -96,8 +137,7 @@ impl From<QueryError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let retry = (self.status == StatusCode::SERVICE_UNAVAILABLE)
-            .then_some([(header::RETRY_AFTER, STORE_RETRY_SECONDS)]);
+        let retry = self.retry_s.map(|seconds| [(header::RETRY_AFTER, seconds)]);
         let body = Json(AdminError { error: self.body });
         match retry {
             Some(retry) => (self.status, retry, body).into_response(),

@@ -138,5 +138,9 @@ fn record(entry: Entry) -> CallRecord {
         binding_limit: entry.binding_limit,
         pool: entry.pool,
         instance: entry.instance,
+        lane: entry.lane,
+        passed: entry.passed,
+        hedged: entry.hedged,
+        hedge_cost_nanousd: entry.hedge_cost_nanousd,
     }
 }

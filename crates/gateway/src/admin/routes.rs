@@ -13,12 +13,13 @@ use paceline_limiter::{DomainSnapshot, Metric, Tier, Timestamp};
 use paceline_pace::Sharing;
 use paceline_telemetry::DomainGauges;
 
+use super::dashboard::{self, DataPlane};
+use super::gate::{Gate, guard};
 use super::parameters::{NoParameters, Parameters};
-use super::plane::{Gate, guard};
 use super::problem::Problem;
 use super::{
-    control, costs, estimates, events, forecasts, ledger, openapi, performance, requests,
-    suggestions, usage, views,
+    control, costs, estimates, events, forecasts, history, lanes, ledger, openapi, performance,
+    requests, simulation, suggestions, usage, views,
 };
 use crate::clock::Clock;
 use crate::pace::{Pool, window_label};
@@ -31,13 +32,14 @@ const CALLS_MAX: usize = 10_000;
 const CALLS: usize = 1_000;
 
 /// All routes: health is open, everything else asks for the token.
-pub(super) fn router(shared: Arc<Shared>, gate: Arc<Gate>) -> Router {
+pub(super) fn router(shared: Arc<Shared>, gate: Arc<Gate>, data_plane: DataPlane) -> Router {
     let guarded = Router::new()
         .route("/metrics", get(metrics))
         .route("/monitoring/rate-limits", get(rate_limits))
         .route("/monitoring/queue-status", get(queue_status))
         .route("/monitoring/estimates", get(token_estimates))
         .merge(control::routes())
+        .merge(lanes::routes())
         .merge(usage::routes())
         .merge(costs::routes())
         .merge(performance::routes())
@@ -45,15 +47,20 @@ pub(super) fn router(shared: Arc<Shared>, gate: Arc<Gate>) -> Router {
         .merge(ledger::routes())
         .merge(forecasts::routes())
         .merge(suggestions::routes())
+        .merge(simulation::routes())
         .merge(events::routes())
+        .merge(history::routes())
         .merge(openapi::routes())
+        .merge(dashboard::routes(Arc::clone(&gate), data_plane))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(gate, guard));
+        .layer(middleware::from_fn_with_state(Arc::clone(&gate), guard));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .merge(guarded)
+        .merge(dashboard::pages(gate))
+        .layer(middleware::from_fn(dashboard::front))
         .with_state(shared)
 }
 
@@ -61,7 +68,7 @@ async fn not_found() -> Problem {
     Problem::not_found("no such admin path; /openapi.json lists those that there are")
 }
 
-async fn method_not_allowed() -> Problem {
+pub(super) async fn method_not_allowed() -> Problem {
     let message = "this path does not answer to this method; the header allow names those it does";
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
@@ -120,6 +127,7 @@ fn fill_gauges(shared: &Shared) {
     for pool in shared.registry.all() {
         fill_pool(shared, &pool, &pool.snapshot(), now);
     }
+    lanes::fill_gauges(shared);
     fill_learned(shared);
 }
 

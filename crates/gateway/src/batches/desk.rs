@@ -21,6 +21,7 @@ use url::Url;
 use super::drive;
 use super::object::{RunAs, StoredBatch, StoredFile};
 use crate::clock::unix_ms_now;
+use crate::memory::Salt;
 
 /// Proves that a call is a line of a batch that runs here.
 const RUN_HEADER: HeaderName = HeaderName::from_static("x-paceline-batch-run");
@@ -114,6 +115,27 @@ impl Desk {
         };
         desk.clear_remains().map_err(failed)?;
         Ok(desk)
+    }
+
+    /// What owners are hashed with in this folder. At first that is `salt`, which is on disk from then on,
+    /// before anybody owns anything: whoever hashed otherwise would not find the owner again. Blocks.
+    pub(crate) fn keep_salt(&self, salt: Salt) -> Salt {
+        let folder = &self.settings.folder;
+        let kept = match fs::read(folder.join("salt.json")) {
+            Ok(text) => serde_json::from_slice(&text).map_err(io::Error::from),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                write_json(folder, "salt", &salt).map(|()| salt)
+            }
+            Err(error) => Err(error),
+        };
+        kept.unwrap_or_else(|error| {
+            let folder = folder.display();
+            tracing::error!(
+                %folder, %error,
+                "what owners of files and batches are told by is not kept: they may not find them again"
+            );
+            salt
+        })
     }
 
     /// Removes what a crash left of uploads and of files whose removal had begun.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use paceline_config::{DomainRule, SettleRule, parse_duration};
 use paceline_limiter::{Charge, ChargeParts, DomainSnapshot, Metric, Refusal};
 use paceline_provider::{Endpoint, EndpointKind};
@@ -20,10 +20,14 @@ use serde_json::{Value, json};
 use super::OwnCall;
 use crate::body::ReplyBody;
 use crate::budget::BatchSpend;
+use crate::caller::Caller;
 use crate::intake::{IntakeBounds, IntakeError, read_whole};
 use crate::labels;
-use crate::pace::{Asks, Pool, PoolKey};
+use crate::pace::Pool;
+use crate::record::split_tags;
 use crate::respond::Problem;
+use crate::route::{Route, Wanted};
+use crate::serve::way::{Maker, Toll};
 use crate::shared::{Live, Shared};
 
 use projection::{Binds, Projection, project};
@@ -93,22 +97,15 @@ pub(super) async fn answer(
         request,
         ..
     } = call;
-    let body = read_whole(request.into_body(), bounds, shared).await?.bytes;
+    let (head, body) = request.into_parts();
+    let body = read_whole(body, bounds, shared).await?.bytes;
     let batch = read(&body, &live).map_err(IntakeError::Problem)?;
     if let Some(key) = caller.key.as_ref().filter(|key| !key.allows(&batch.model)) {
         let problem = Problem::model_not_allowed(&batch.model, &key.id);
         return Err(IntakeError::Problem(problem));
     }
-    let rule = live.settings.domain_for(&batch.model);
-    let asks = Asks {
-        key: PoolKey::of(rule, caller.credential, &batch.model),
-        input_tokens: batch.input_each,
-    };
-    let pool = shared.registry.pool(&asks, rule, &live.settings);
-    let pool = pool.map_err(|error| {
-        tracing::error!(%error, rule = %rule.name, "the limiter refuses its settings");
-        IntakeError::Problem(Problem::internal())
-    })?;
+    let (pool, rule) =
+        pool_of(shared, (&live, &caller, &head.headers), &batch).map_err(IntakeError::Problem)?;
     let snapshot = pool.snapshot();
     let output = output_each(shared, &live, &batch);
     let charge = charge_of_each(rule, &snapshot, &batch, output);
@@ -136,6 +133,40 @@ pub(super) async fn answer(
         whole: times(charge, batch.requests),
     };
     Ok(seen.verdict(shared))
+}
+
+/// The pool that the batch's requests draw on, and its rule. Of a model with several lanes it is that of
+/// the first: what others add makes the batch faster.
+fn pool_of<'a>(
+    shared: &Arc<Shared>,
+    (live, caller, headers): (&'a Live, &Caller, &HeaderMap),
+    batch: &'a Batch,
+) -> Result<(Arc<Pool>, &'a DomainRule), Problem> {
+    let tags = caller.tags.as_deref().map(split_tags).unwrap_or_default();
+    let wanted = Wanted {
+        model: &batch.model,
+        tags: &tags,
+        dialect: batch.kind.dialect(),
+    };
+    let route = Route::find(&live.settings, wanted);
+    let first = route.lanes.first().ok_or_else(Problem::internal)?;
+    let maker = Maker {
+        shared,
+        live,
+        caller,
+        headers,
+        kind: batch.kind,
+        model: &batch.model,
+        is_behind_rule: route.rule.is_some(),
+    };
+    let toll = |_: &DomainRule, _| Toll {
+        input_tokens: batch.input_each,
+        ..Toll::flat(Charge::ZERO)
+    };
+    let way = maker.way(first, Some(&toll))?;
+    let paced = way.paced.ok_or_else(Problem::internal)?;
+    let rule = live.settings.domain_at(first.provider, &first.model);
+    Ok((paced.pool, rule))
 }
 
 /// A batch before its pool.

@@ -48,6 +48,11 @@ impl Demand {
         }
     }
 
+    /// When the latest request came.
+    pub(crate) fn latest(&self) -> Timestamp {
+        self.at
+    }
+
     /// The demand as it is at `now`.
     pub(crate) fn rates(&self, now: Timestamp) -> Rates {
         let Some(since) = self.since else {

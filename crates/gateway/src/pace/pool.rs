@@ -1,16 +1,18 @@
 //! The gateway's pools: what each is called, what is counted of it, and who waits in it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use paceline_limiter::{
     Charge, DomainSettings, DomainSnapshot, Episode, Metric, SettingsError, Timestamp,
 };
 use paceline_pace::{SharingChange, Watch};
 use paceline_telemetry::{Bounded, Counter, Metrics};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::demand::{Demand, Rates};
 use super::{episode, store};
+use crate::changes::{Recent, Seen};
 use crate::clock::Clock;
 
 /// One limit pool.
@@ -39,6 +41,12 @@ pub(crate) struct Watched {
     tokens: TokenCounters,
     demand: Mutex<Demand>,
     mode_changes: Arc<Bounded<Counter>>,
+    clock: Clock,
+    changes: Arc<Recent>,
+    /// As it was looked at last.
+    seen: Mutex<Seen>,
+    /// Attempts that the provider refused since it was looked at.
+    refusals: AtomicU32,
 }
 
 /// Counters of one pool, resolved once.
@@ -61,7 +69,7 @@ pub(super) fn named(
     name: Arc<str>,
     settings: DomainSettings,
     clock: Clock,
-    metrics: &Metrics,
+    (metrics, changes): (&Metrics, &Arc<Recent>),
 ) -> Result<Pool, SettingsError> {
     let tokens = TokenCounters {
         reserved: metrics.tokens.of(&[&name, "reserved"]),
@@ -74,6 +82,10 @@ pub(super) fn named(
         tokens,
         demand: Mutex::default(),
         mode_changes: Arc::clone(&metrics.store_mode_changes),
+        clock,
+        changes: Arc::clone(changes),
+        seen: Mutex::default(),
+        refusals: AtomicU32::new(0),
     };
     Pool::new(settings, clock, watched)
 }
@@ -87,6 +99,26 @@ impl Watched {
     /// How much is asked of the pool.
     pub(crate) fn demand(&self, now: Timestamp) -> Rates {
         self.demand.lock().rates(now)
+    }
+
+    /// When a turn was asked for last.
+    pub(super) fn last_asked(&self) -> Timestamp {
+        self.demand.lock().latest()
+    }
+
+    /// How the pool was when it was looked at last.
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock()
+    }
+
+    /// Counts an attempt that the provider refused.
+    pub(crate) fn count_refusal(&self) {
+        self.refusals.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many there were since the last time.
+    pub(crate) fn take_refusals(&self) -> u32 {
+        self.refusals.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -110,10 +142,14 @@ impl Watch for Watched {
 
     fn episode_began(&self, pool: &DomainSnapshot, words: &str) {
         episode::log_begin(&self.name, pool, words);
+        if let Some(episode) = &pool.episode {
+            self.changes.episode_began(&self.name, episode, &self.clock);
+        }
     }
 
     fn episode_ended(&self, episode: &Episode) {
         episode::log_end(&self.name, episode);
+        self.changes.episode_over(&self.name, episode, &self.clock);
     }
 
     fn sharing_changed(&self, change: &SharingChange) {
@@ -121,6 +157,7 @@ impl Watch for Watched {
             .of(&[&self.name, change.after.mode.name()])
             .inc();
         store::log_change(&self.name, change);
+        self.changes.store_mode(&self.name, change, &self.clock);
     }
 }
 

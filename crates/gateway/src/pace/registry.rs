@@ -17,6 +17,7 @@ use super::pool::named;
 use super::sharing::{Account, Reading, Together};
 use super::store::{SharedPools, when_away};
 use super::table::Table;
+use crate::changes::Recent;
 use crate::clock::Clock;
 use crate::memory::Memory;
 
@@ -87,21 +88,37 @@ impl PoolKey {
         self.rule().len() <= NAME_BYTES_MAX && model.len() <= NAME_BYTES_MAX
     }
 
-    /// A name for people: no part of a key is in it.
-    pub(super) fn name(&self) -> Arc<str> {
-        match self {
-            Self::Configured { rule } => Arc::clone(rule),
-            Self::Learned {
-                credential, model, ..
-            } => Arc::from(format!("{model}@{:08x}", credential >> 32)),
+    /// A name for people: no part of a key is in it. `holder` is what they call the holder of the
+    /// quota, where it has a name.
+    pub(super) fn name(&self, holder: Option<&str>) -> Arc<str> {
+        match (self, holder) {
+            (Self::Configured { rule }, _) => Arc::clone(rule),
+            (Self::Learned { model, .. }, Some(holder)) => Arc::from(format!("{model}@{holder}")),
+            (
+                Self::Learned {
+                    credential, model, ..
+                },
+                None,
+            ) => Arc::from(format!("{model}@{:08x}", credential >> 32)),
         }
     }
+}
+
+/// Whose quota a call draws on.
+#[derive(Clone, Debug)]
+pub(crate) struct Holder {
+    /// A hash of the key or of the account's name.
+    pub(crate) credential: u64,
+    /// What people call it; `None` for keys of callers and of `[upstream]`.
+    pub(crate) name: Option<Arc<str>>,
 }
 
 /// What decides which pool a request uses.
 #[derive(Clone, Debug)]
 pub(crate) struct Asks {
     pub(crate) key: PoolKey,
+    /// What people call the holder of the quota, where it has a name.
+    pub(crate) holder: Option<Arc<str>>,
     /// How long its input is, as estimated.
     pub(crate) input_tokens: u64,
 }
@@ -111,6 +128,7 @@ pub(crate) struct Registry {
     table: RwLock<Table>,
     clock: Clock,
     metrics: Arc<Metrics>,
+    changes: Arc<Recent>,
     /// What pools knew in an earlier run.
     memory: Arc<Memory>,
     /// Where limits are counted that other gateways share.
@@ -128,7 +146,7 @@ impl std::fmt::Debug for Registry {
 impl Registry {
     pub(crate) fn new(
         clock: Clock,
-        metrics: Arc<Metrics>,
+        (metrics, changes): (Arc<Metrics>, Arc<Recent>),
         memory: Arc<Memory>,
         store: Option<SharedPools>,
         control: Handle,
@@ -137,6 +155,7 @@ impl Registry {
             table: RwLock::default(),
             clock,
             metrics,
+            changes,
             memory,
             store,
             control,
@@ -163,14 +182,19 @@ impl Registry {
         };
         let key = long.as_ref().unwrap_or(&asks.key);
         let mut table = self.table.write();
+        if let (PoolKey::Learned { credential, .. }, Some(holder)) = (key, &asks.holder) {
+            table.call(*credential, holder);
+        }
         if let Some(pool) = table.adopt(key) {
             return Ok(pool);
         }
         table.prune(POOLS_MAX);
         let settings = domain_settings(rule, settings, &self.clock);
-        let pool = Arc::new(named(key.name(), settings, self.clock, &self.metrics)?);
+        let watchers = (&*self.metrics, &self.changes);
+        let pool = Arc::new(named(table.name_of(key), settings, self.clock, watchers)?);
         if let Some((known, age)) = self.memory.of(key) {
             pool.recall(&known, age);
+            self.changes.recalled(&pool, age);
         }
         self.control.spawn(Pool::run_timer(Arc::downgrade(&pool)));
         if let Some(store) = &self.store {
@@ -265,8 +289,8 @@ impl Registry {
     pub(crate) fn reconfigure(&self, settings: &Settings) -> Result<(), SettingsError> {
         let mut result = Ok(());
         for (key, pool) in self.table.read().homes() {
-            let rules = settings.domains.iter().chain([&settings.default_domain]);
-            let Some(rule) = rules.into_iter().find(|rule| rule.name == key.rule()) else {
+            let mut rules = settings.all_domains();
+            let Some(rule) = rules.find(|rule| rule.name == key.rule()) else {
                 continue;
             };
             let changed = pool.reconfigure(domain_settings(rule, settings, &self.clock));
@@ -303,7 +327,22 @@ impl Registry {
         pools
     }
 
-    /// The same, with the names of what each pool serves where limits are learned.
+    /// The pools that were asked for a turn last, `count_max` at the most, in no order.
+    pub(crate) fn latest_used(&self, count_max: usize) -> Vec<Arc<Pool>> {
+        let pools = self.table.read().pools().cloned().collect::<Vec<_>>();
+        if pools.len() <= count_max {
+            return pools;
+        }
+        let mut pools: Vec<_> = pools
+            .into_iter()
+            .map(|pool| (pool.watch().last_asked(), pool))
+            .collect();
+        pools.select_nth_unstable_by_key(count_max, |(asked, _)| std::cmp::Reverse(*asked));
+        pools.truncate(count_max);
+        pools.into_iter().map(|(_, pool)| pool).collect()
+    }
+
+    /// All pools, with the names of what each serves where limits are learned.
     pub(crate) fn all_with_served(&self) -> Vec<(Arc<Pool>, Vec<String>)> {
         let mut served = self.table.read().served();
         let pools = self.all().into_iter();

@@ -28,12 +28,28 @@ pub(super) struct Table {
     /// Pools that others go on for; who holds a lease of theirs still gives it back through them.
     retired: Vec<Arc<Pool>>,
     pub(super) sharing: Sharing,
+    /// What people call holders of quotas. Bounded by the configuration, which names them.
+    holders: HashMap<u64, Arc<str>>,
     born: u64,
 }
 
 impl Table {
     pub(super) fn len(&self) -> usize {
         self.homes.len()
+    }
+
+    /// Notes what people call the holder of a quota.
+    pub(super) fn call(&mut self, credential: u64, holder: &Arc<str>) {
+        self.holders.insert(credential, Arc::clone(holder));
+    }
+
+    /// What people call the pool of a key.
+    pub(super) fn name_of(&self, key: &PoolKey) -> Arc<str> {
+        let holder = match key {
+            PoolKey::Learned { credential, .. } => self.holders.get(credential),
+            PoolKey::Configured { .. } => None,
+        };
+        key.name(holder.map(|holder| &**holder))
     }
 
     /// The pool of requests with this key, where it is known.
@@ -131,9 +147,12 @@ impl Table {
             let names = served.entry(Arc::as_ptr(pool)).or_default();
             let long = self.sharing.long_users(key);
             if long.is_empty() {
-                names.push(key.name().to_string());
+                names.push(self.name_of(key).to_string());
             }
-            names.extend(long.iter().map(|user| format!("{} (long)", user.name())));
+            names.extend(
+                long.iter()
+                    .map(|user| format!("{} (long)", self.name_of(user))),
+            );
         }
         served.values_mut().for_each(|names| names.sort());
         served

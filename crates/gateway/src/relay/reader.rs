@@ -1,7 +1,10 @@
 //! Reading an answer as it passes: events of a stream, or a JSON body as a whole.
 
 use bytes::Bytes;
-use paceline_provider::{Answered, EndpointKind, Refusal, StreamScanner, Usage};
+use paceline_provider::{Answered, EndpointKind, Refusal, StreamOutcome, StreamScanner, Usage};
+use paceline_translate::{
+    AnswerError, AnswerOptions, Pair, StreamEnd, StreamTranslator, translate_answer,
+};
 
 /// A JSON answer beyond this size is passed on without reading its usage.
 const JSON_BYTES_MAX: usize = 32 << 20;
@@ -11,6 +14,8 @@ const JSON_BYTES_MAX: usize = 32 << 20;
 pub(crate) enum Reader {
     /// Server-sent events.
     Events(Box<StreamScanner>),
+    /// Server-sent events that go on in other words.
+    Reworded(Box<StreamScanner>, Box<StreamTranslator>),
     /// A JSON body, kept until it is complete.
     Json {
         kind: EndpointKind,
@@ -40,7 +45,43 @@ pub(crate) struct Outcome {
     pub(crate) output_characters: u64,
 }
 
+/// How an answer is put into other words.
+#[derive(Clone, Debug)]
+pub(crate) struct Rewording {
+    pub(crate) pair: Pair,
+    pub(crate) options: AnswerOptions,
+}
+
+impl Rewording {
+    /// A whole answer in the caller's words.
+    ///
+    /// # Errors
+    /// When it is not what the provider's API describes.
+    pub(crate) fn whole(&self, body: &[u8]) -> Result<Bytes, AnswerError> {
+        translate_answer(self.pair, body, &self.options)
+    }
+}
+
 impl Reader {
+    /// The same as [`Reader::events`], with what is read going on in other words.
+    pub(crate) fn reworded(kind: EndpointKind, rewording: Rewording) -> Self {
+        let translator = StreamTranslator::new(rewording.pair, rewording.options);
+        let scanner = StreamScanner::new(kind, false);
+        Self::Reworded(Box::new(scanner), Box::new(translator))
+    }
+
+    /// Whether what goes on is in other words.
+    pub(crate) fn is_reworded(&self) -> bool {
+        matches!(self, Self::Reworded(..))
+    }
+
+    fn scanner(&self) -> Option<&StreamScanner> {
+        match self {
+            Self::Events(scanner) | Self::Reworded(scanner, _) => Some(scanner),
+            _ => None,
+        }
+    }
+
     /// A reader of server-sent events; with `strip_usage` the chunk that only tells the usage is
     /// withheld.
     pub(crate) fn events(kind: EndpointKind, strip_usage: bool) -> Self {
@@ -58,13 +99,19 @@ impl Reader {
 
     /// Whether exactly the bytes that come are passed on.
     pub(crate) fn passes_unchanged(&self) -> bool {
-        !matches!(self, Self::Events(_))
+        self.scanner().is_none()
     }
 
     /// Takes the next piece and hands on what is to be sent.
     pub(crate) fn read(&mut self, piece: Bytes, send: &mut impl FnMut(Bytes)) {
         match self {
             Self::Events(scanner) => scanner.scan(piece, send),
+            Self::Reworded(scanner, translator) => scanner.scan(piece, &mut |piece: Bytes| {
+                let reworded = translator.push(&piece);
+                if !reworded.is_empty() {
+                    send(reworded);
+                }
+            }),
             Self::Json { pieces, bytes, .. } => {
                 *bytes += piece.len();
                 if *bytes > JSON_BYTES_MAX {
@@ -80,37 +127,33 @@ impl Reader {
 
     /// Whether a stream has told neither output nor a refusal nor its end so far.
     pub(crate) fn is_preamble(&self) -> bool {
-        match self {
-            Self::Events(scanner) => {
-                let outcome = scanner.outcome();
-                !outcome.content_seen && outcome.refusal.is_none() && outcome.end.is_none()
-            }
-            _ => false,
-        }
+        self.scanner().is_some_and(|scanner| {
+            let outcome = scanner.outcome();
+            !outcome.content_seen && outcome.refusal.is_none() && outcome.end.is_none()
+        })
     }
 
     /// The refusal that a stream began with, as long as no output came before it.
     pub(crate) fn early_refusal(&self) -> Option<&Refusal> {
-        match self {
-            Self::Events(scanner) if !scanner.outcome().content_seen => {
-                scanner.outcome().refusal.as_ref()
-            }
-            _ => None,
-        }
+        let outcome = self.scanner()?.outcome();
+        outcome.refusal.as_ref().filter(|_| !outcome.content_seen)
     }
 
     /// Ends the reading and hands on what was held back.
     pub(crate) fn finished(self, send: &mut impl FnMut(Bytes)) -> Self {
         Self::Done(Box::new(match self {
-            Self::Events(scanner) => {
-                let outcome = scanner.finish(send);
+            Self::Events(scanner) => of_stream(scanner.finish(send)),
+            Self::Reworded(scanner, mut translator) => {
+                let mut rest = Vec::new();
+                let outcome = scanner.finish(&mut |piece: Bytes| rest.push(piece));
+                for piece in rest {
+                    send(translator.push(&piece));
+                }
+                let (last, end) = translator.finish();
+                send(last);
                 Outcome {
-                    usage: outcome.usage,
-                    model: outcome.model,
-                    service_tier: outcome.service_tier,
-                    failed: outcome.refusal.is_some(),
-                    refusal: outcome.refusal,
-                    output_characters: outcome.output_characters,
+                    failed: outcome.refusal.is_some() || end != StreamEnd::Complete,
+                    ..of_stream(outcome)
                 }
             }
             Self::Json { kind, pieces, .. } => {
@@ -136,5 +179,16 @@ impl Reader {
             Self::Done(outcome) => *outcome,
             _ => Outcome::default(),
         }
+    }
+}
+
+fn of_stream(outcome: StreamOutcome) -> Outcome {
+    Outcome {
+        usage: outcome.usage,
+        model: outcome.model,
+        service_tier: outcome.service_tier,
+        failed: outcome.refusal.is_some(),
+        refusal: outcome.refusal,
+        output_characters: outcome.output_characters,
     }
 }

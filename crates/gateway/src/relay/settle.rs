@@ -2,20 +2,22 @@
 
 use paceline_config::SettleRule;
 use paceline_limiter::{ActualTokens, Charge, Metric, Outcome as Fate};
-use paceline_provider::Usage;
+use paceline_provider::{Profile, Usage};
 
 use super::reader::Outcome;
 use crate::pace::Lease;
+use crate::serve::way::Terms;
 
 /// Characters of output per token, for streams that were cut before they told their usage.
 const CHARACTERS_PER_TOKEN: u64 = 4;
 
-/// Settles `lease` by `rule` with what the answer said. A call that was sent is never settled at
+/// Settles `lease` by `terms` with what the answer said. A call that was sent is never settled at
 /// nothing: what is not known stands as it was reserved.
-pub(crate) fn settle(lease: Lease, rule: SettleRule, outcome: &Outcome, succeeded: bool) {
+pub(crate) fn settle(lease: Lease, terms: &Terms, outcome: &Outcome, succeeded: bool) {
+    let rule = terms.rule;
     let reserved = lease.charge();
     let actual = match outcome.usage {
-        Some(usage) => Some(with_usage(reserved, &usage)),
+        Some(usage) => Some(with_usage(reserved, &usage, terms)),
         None => at_least_seen(reserved, outcome.output_characters),
     };
     let charged = match rule {
@@ -38,7 +40,17 @@ pub(crate) fn settle(lease: Lease, rule: SettleRule, outcome: &Outcome, succeede
     lease.settle(charged, told, fate);
 }
 
-fn with_usage(reserved: Charge, usage: &Usage) -> Charge {
+/// What the provider counts in the end; where it has a rule of its own for that, by that rule.
+fn with_usage(reserved: Charge, usage: &Usage, terms: &Terms) -> Charge {
+    if let Some((profile, model)) = &terms.counted
+        && !std::ptr::eq(*profile, Profile::COMPATIBLE)
+    {
+        let used = profile.used(model, usage);
+        return reserved
+            .with(Metric::Tokens, used.tokens)
+            .with(Metric::InputTokens, used.input_tokens)
+            .with(Metric::OutputTokens, used.output_tokens);
+    }
     let total = usage
         .total_tokens
         .max(usage.input_tokens.saturating_add(usage.output_tokens));

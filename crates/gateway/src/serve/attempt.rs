@@ -7,18 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use paceline_config::{Retry, SettleRule};
-use paceline_limiter::{Outcome as Fate, Timestamp};
+use paceline_config::Retry;
+use paceline_limiter::{Metric, Outcome as Fate, Timestamp};
 use paceline_pace::{charged_although_refused, is_quota};
 use paceline_provider::{Pacing, Refusal, RetryAdvice};
+use paceline_routing::{LaneId, Outcome as LaneOutcome};
 
-use super::plan::choose_pool_again;
+use super::choose::{Trigger, choose, falls_back, session};
+use super::plan::Plan;
 use super::send::{Answer, AnswerBody, Refused, Sent, build, send};
+use super::turn::NoTurn;
+use super::way::{Terms, Way, Wording};
 use super::{Call, turn};
 use crate::announce::Progress;
 use crate::body::ReplyBody;
-use crate::exchange::{Ending, Exchange, milliseconds};
+use crate::exchange::{Ending, Exchange, Passed, milliseconds};
 use crate::labels;
+use crate::lanes::{Passage, outcome_of, routing_time};
 use crate::pace::{Lease, is_long_context};
 use crate::refusal::{self, Pause, RefusedWith};
 use crate::relay::{Guards, Relay, settle};
@@ -32,6 +37,14 @@ pub(super) async fn run(
     mut call: Call,
     progress: Option<Arc<Progress>>,
 ) -> Response<ReplyBody> {
+    if call
+        .plan
+        .ways
+        .iter()
+        .all(|way| way.wording == Wording::Counted)
+    {
+        return counted(call.exchange);
+    }
     let deadline = worker.shared.clock.now() + call.exchange.caller.max_wait;
     if let Err(problem) = reserve_budgets(worker, &mut call).await {
         return tell(call.exchange, Told::Gateway(problem, Ending::Refused));
@@ -39,7 +52,9 @@ pub(super) async fn run(
     loop {
         match attempt(worker, &mut call, deadline, progress.as_ref()).await {
             Step::Again => {}
-            Step::Answer(answer, lease, upstream) => return relay(call, *answer, lease, &upstream),
+            Step::Answer(answer, sent_by, upstream) => {
+                return relay(call, *answer, *sent_by, &upstream);
+            }
             Step::Tell(told) => return tell(call.exchange, *told),
         }
     }
@@ -57,12 +72,26 @@ async fn reserve_budgets(worker: &Worker, call: &mut Call) -> Result<(), Problem
     Ok(())
 }
 
+/// Answers a question for the tokens of a request with the estimate: the provider counts none.
+fn counted(mut exchange: Exchange) -> Response<ReplyBody> {
+    let body = paceline_translate::count_answer(exchange.estimated_input_tokens);
+    let mut response = Response::new(ReplyBody::whole(body));
+    let json = HeaderValue::from_static("application/json");
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, json);
+    exchange.status = 200;
+    own_headers(&exchange, &mut response);
+    exchange.finish(Ending::Ok);
+    response
+}
+
 /// What follows from one attempt.
 enum Step {
     /// Another attempt is worth it, and the pause before it is over.
     Again,
     /// This goes to the caller.
-    Answer(Box<Answer>, Option<Lease>, Arc<Upstream>),
+    Answer(Box<Answer>, Box<SentBy>, Arc<Upstream>),
     /// This ends the call.
     Tell(Box<Told>),
 }
@@ -81,65 +110,164 @@ async fn attempt(
     deadline: Timestamp,
     progress: Option<&Arc<Progress>>,
 ) -> Step {
-    let mut lease = None;
-    if call.exchange.attempts > 0 {
-        choose_pool_again(&mut call.plan, &mut call.exchange);
+    let way = match choose(call, deadline).await {
+        Ok(way) => way,
+        Err(problem) => {
+            return match call.last_words.take() {
+                // What the provider said tells more than that it is left alone now.
+                Some(refused) => Step::Tell(Box::new(Told::Provider(refused))),
+                None => tell_gateway(*problem, Ending::Refused),
+            };
+        }
+    };
+    take(call, way);
+    if let Err(problem) = call.plan.ways[way].say(call.plan.payload.whole()) {
+        // What this provider's words cannot say, another's may.
+        return match call.plan.ways.iter().any(Way::is_left) {
+            true => Step::Again,
+            false => tell_gateway(problem, Ending::Refused),
+        };
     }
-    if let Some(paced) = &call.plan.paced {
-        match turn::wait(&mut call.exchange, paced, deadline, progress).await {
+    let mut lease = None;
+    if let Some(paced) = call.plan.ways.get(way).and_then(|way| way.paced.as_ref()) {
+        let may_leave = call.plan.ways.len() > 1;
+        match turn::wait(&mut call.exchange, paced, (deadline, may_leave), progress).await {
             Ok(granted) => lease = Some(granted),
-            Err(refusal) => {
-                let problem = Problem::refusal(&refusal, paced.pool.watch().name());
-                return tell_gateway(problem, Ending::Refused);
+            Err(NoTurn::Left) => return Step::Again,
+            Err(NoTurn::Refused(refusal)) => {
+                if passes_on(call, way, Trigger::Quota) {
+                    return Step::Again;
+                }
+                let paced = &call.plan.ways[way].paced;
+                let pool = paced.as_ref().map_or("", |paced| paced.pool.watch().name());
+                return tell_gateway(Problem::refusal(&refusal, pool), Ending::Refused);
             }
         }
     }
-    let upstream = match worker.upstream(&call.plan.live) {
+    // The lane may have become ill while the call waited; what was reserved goes back whole.
+    let Ok(passage) = call.plan.ways[way].lane.begin() else {
+        return Step::Again;
+    };
+    let provider = Arc::clone(&call.plan.ways[way].lane.provider);
+    let upstream = match worker.upstream(&call.plan.live, &provider) {
         Ok(upstream) => upstream,
         Err(error) => {
+            passage.end(&LaneOutcome::Ours);
             tracing::error!(%error, "the upstream cannot be used");
             return tell_gateway(Problem::internal(), Ending::UpstreamFailed);
         }
     };
-    let Some(request) = build(call, &upstream) else {
-        return tell_gateway(Problem::internal(), Ending::UpstreamFailed);
-    };
-    let strip_usage = call.plan.strip_usage;
-    let sent = send(
-        &mut call.exchange,
-        &upstream,
-        request,
-        lease.as_mut(),
-        strip_usage,
-    )
-    .await;
-    match sent {
-        Ok(Sent::Answer(answer)) => Step::Answer(answer, lease, upstream),
-        Ok(Sent::Refused(refused)) => after_refusal(call, *refused, lease).await,
-        Ok(Sent::RefusedInStream(refusal, answer)) => {
-            if let Some(pause) = note_refusal(call, (&refusal, None), None) {
-                drop(lease);
-                tokio::time::sleep(pause).await;
-                return Step::Again;
-            }
-            Step::Answer(answer, lease, upstream)
+    let outgoing = match build(call, way, &upstream) {
+        Ok(outgoing) => outgoing,
+        Err(problem) => {
+            passage.end(&LaneOutcome::Ours);
+            return tell_gateway(problem, Ending::UpstreamFailed);
         }
-        Err(error) => after_failure(call, &error, lease).await,
+    };
+    let sent = send(&mut call.exchange, &upstream, outgoing, lease.as_mut()).await;
+    if matches!(sent, Ok(Sent::Answer(_))) {
+        passage.first_byte();
+        keep_session(call, way);
+    }
+    let sent_by = SentBy {
+        way,
+        lease,
+        passage,
+    };
+    match sent {
+        Ok(Sent::Answer(answer)) => Step::Answer(answer, Box::new(sent_by), upstream),
+        Ok(Sent::Refused(refused)) => after_refusal(call, *refused, sent_by).await,
+        Ok(Sent::RefusedInStream(refusal, answer)) => {
+            let Some(pause) = note_refusal(call, (&refusal, None), way) else {
+                return Step::Answer(answer, Box::new(sent_by), upstream);
+            };
+            sent_by
+                .passage
+                .end(&outcome_of(&refusal, is_own_key(call, way)));
+            drop(sent_by.lease);
+            tokio::time::sleep(pause).await;
+            Step::Again
+        }
+        Err(error) => after_failure(call, &error, sent_by).await,
     }
 }
 
-async fn after_failure(call: &mut Call, error: &SendError, lease: Option<Lease>) -> Step {
+/// What one attempt holds while it is under way.
+struct SentBy {
+    /// The way's place in the plan.
+    way: usize,
+    lease: Option<Lease>,
+    passage: Passage,
+}
+
+/// Lets the story go on over a way.
+fn take(call: &mut Call, way: usize) {
+    let is_again = call.exchange.attempts > 0;
+    let Some(way) = call.plan.ways.get_mut(way) else {
+        return;
+    };
+    let exchange = &mut call.exchange;
+    exchange.lane = Some(Arc::clone(&way.lane));
+    let Some(paced) = &mut way.paced else {
+        return;
+    };
+    if is_again {
+        paced.choose_pool_again(&exchange.shared, &call.plan.live, &way.lane);
+    }
+    way.lane.draws_on(&paced.pool);
+    exchange.pool = Some(Arc::clone(paced.pool.watch().name()));
+    exchange.asks = Some(paced.asks.clone());
+    exchange.estimated_tokens = paced.charge.get(Metric::Tokens);
+}
+
+/// Whether the call goes on to another lane because of what happened at this one, which is then not
+/// tried again.
+fn passes_on(call: &mut Call, way: usize, trigger: Trigger) -> bool {
+    if !call.plan.payload.repeatable() {
+        return false;
+    }
+    let falls_back = falls_back(&call.plan, trigger);
+    let Some(place) = call.plan.ways.get_mut(way) else {
+        return false;
+    };
+    place.passed = Some(trigger);
+    let lane = Arc::clone(&place.lane);
+    let own = place.priority;
+    let may_take = |way: &Way| way.is_left() && (falls_back || way.priority <= own);
+    if !call.plan.ways.iter().any(may_take) {
+        return false;
+    }
+    let why = trigger.name();
+    lane.passed_on(why);
+    let lane = Arc::clone(lane.shown());
+    tracing::info!(id = %call.exchange.request_id, %lane, why, "the call goes on to another lane");
+    call.exchange.passed.push(Passed { lane, why });
+    true
+}
+
+async fn after_failure(call: &mut Call, error: &SendError, sent_by: SentBy) -> Step {
+    let SentBy {
+        way,
+        lease,
+        passage,
+    } = sent_by;
     if error.nothing_sent() {
         call.exchange.shared.note_upstream(false);
         call.exchange.unsent += 1;
     }
     call.exchange.trace.failed(error);
+    passage.end(&outcome_of_failure(call, error));
     // A lease whose request never went out gives its whole reservation back.
     drop(lease);
     tracing::warn!(id = %call.exchange.request_id, %error, "attempt failed");
+    if passes_on(call, way, Trigger::Error) {
+        call.exchange.shared.metrics.retries.of(&["network"]).inc();
+        return Step::Again;
+    }
     match next_pause(call, None).filter(|_| call.plan.payload.repeatable()) {
         Some(pause) => {
             call.exchange.shared.metrics.retries.of(&["network"]).inc();
+            forget_passed(&mut call.plan);
             tokio::time::sleep(pause).await;
             Step::Again
         }
@@ -147,75 +275,130 @@ async fn after_failure(call: &mut Call, error: &SendError, lease: Option<Lease>)
     }
 }
 
-async fn after_refusal(call: &mut Call, refused: Refused, lease: Option<Lease>) -> Step {
-    let pause = note_refusal(call, (&refused.refusal, Some(&refused.head.headers)), lease);
-    if let Some(pause) = pause {
+/// What a failure says about the lane: that a caller has less patience than is set says nothing.
+fn outcome_of_failure(call: &Call, error: &SendError) -> LaneOutcome {
+    let own = call.exchange.caller.attempt_timeout;
+    match error {
+        SendError::Timeout { limit, .. } if own.is_some_and(|own| own <= *limit) => {
+            LaneOutcome::Left
+        }
+        error => LaneOutcome::from(error),
+    }
+}
+
+async fn after_refusal(call: &mut Call, refused: Refused, sent_by: SentBy) -> Step {
+    let SentBy {
+        way,
+        lease,
+        passage,
+    } = sent_by;
+    let refusal = &refused.refusal;
+    passage.end(&outcome_of(refusal, is_own_key(call, way)));
+    if let Some(lease) = lease {
+        let charged = charged_although_refused(lease.charge(), refusal);
+        let fate = match is_quota(refusal.kind) {
+            true => Fate::Refused,
+            false => Fate::Failed,
+        };
+        lease.settle(charged, None, fate);
+    }
+    if let Some(pause) = note_refusal(call, (refusal, Some(&refused.head.headers)), way) {
         tokio::time::sleep(pause).await;
+        call.last_words = Some(Box::new(refused));
         return Step::Again;
     }
-    let ran_out = refused.refusal.retry() != RetryAdvice::Never
-        && refused.refusal.should_retry != Some(false)
-        && is_quota(refused.refusal.kind)
-        && call.exchange.attempts > 1;
+    let ran_out = is_worth_another(refusal) && is_quota(refusal.kind) && call.exchange.attempts > 1;
     if ran_out {
-        let wait = refused
-            .refusal
-            .retry_after
-            .unwrap_or(Duration::from_secs(1));
+        let wait = refusal.retry_after.unwrap_or(Duration::from_secs(1));
         let attempts = call.exchange.attempts;
-        let problem = Problem::exhausted(attempts, &refused.refusal.message, wait);
+        let problem = Problem::exhausted(attempts, &refusal.message, wait);
         return tell_gateway(problem, Ending::ProviderError);
     }
     Step::Tell(Box::new(Told::Provider(Box::new(refused))))
 }
 
+fn is_worth_another(refusal: &Refusal) -> bool {
+    refusal.retry() != RetryAdvice::Never && refusal.should_retry != Some(false)
+}
+
+fn is_own_key(call: &Call, way: usize) -> bool {
+    call.plan.ways.get(way).is_some_and(|way| way.own_key)
+}
+
 /// Tells pool and metrics of a refusal; the pause before the next attempt, if one is worth it.
 ///
-/// Where the limit pool itself cools down there is no pause here: the next turn comes after it.
+/// Where the limit pool itself cools down there is no pause here: the next turn comes after it. Nor is
+/// there one before another lane.
 fn note_refusal(
     call: &mut Call,
     (refusal, headers): (&Refusal, Option<&HeaderMap>),
-    lease: Option<Lease>,
+    way: usize,
 ) -> Option<Duration> {
     refusal::note(&call.exchange, refusal);
     call.exchange.trace.refused(&labels::refusal(refusal));
     if refusal.limit_name.as_deref().is_some_and(is_long_context) {
         // It is the pool of long requests that has to pause, and not the one that this was taken for.
-        choose_pool_again(&mut call.plan, &mut call.exchange);
+        take(call, way);
     }
-    if let Some(lease) = lease {
-        let charged = charged_although_refused(lease.charge(), refusal);
-        lease.settle(
-            charged,
-            None,
-            if is_quota(refusal.kind) {
-                Fate::Refused
-            } else {
-                Fate::Failed
-            },
-        );
-    }
-    let worth_it = refusal.retry() != RetryAdvice::Never
-        && refusal.should_retry != Some(false)
-        && call.plan.payload.repeatable();
     let pause = next_pause(call, refusal.retry_after);
-    let jitter = random_up_to(call.plan.live.settings.retry.jitter);
-    let cools_down = match &call.plan.paced {
-        Some(paced) => {
-            let penalty_tokens = paced.penalty_tokens;
-            let pause = Pause {
-                unnamed: pause,
-                jitter,
-            };
-            let told = RefusedWith { refusal, headers };
-            refusal::cool_down(&call.exchange, &paced.pool, &told, pause, penalty_tokens)
-        }
-        None => false,
+    let cools_down = cool_down(call, way, (refusal, headers), pause);
+    let trigger = Trigger::of(refusal, is_own_key(call, way));
+    let pause = if trigger.is_some_and(|trigger| passes_on(call, way, trigger)) {
+        Duration::ZERO
+    } else {
+        let is_worth_it = is_worth_another(refusal) && call.plan.payload.repeatable();
+        let pause = pause.filter(|_| is_worth_it)?;
+        forget_passed(&mut call.plan);
+        if cools_down { Duration::ZERO } else { pause }
     };
-    let pause = pause.filter(|_| worth_it)?;
     let reason = labels::refusal(refusal);
     call.exchange.shared.metrics.retries.of(&[&reason]).inc();
-    Some(if cools_down { Duration::ZERO } else { pause })
+    Some(pause)
+}
+
+/// Lets the way's pool cool down when the refusal concerns everyone in it; whether it does.
+fn cool_down(
+    call: &Call,
+    way: usize,
+    (refusal, headers): (&Refusal, Option<&HeaderMap>),
+    unnamed: Option<Duration>,
+) -> bool {
+    let paced = call.plan.ways.get(way).and_then(|way| way.paced.as_ref());
+    let Some(paced) = paced else {
+        return false;
+    };
+    let pause = Pause {
+        unnamed,
+        jitter: random_up_to(call.plan.live.settings.retry.jitter),
+    };
+    let told = RefusedWith { refusal, headers };
+    refusal::cool_down(
+        &call.exchange,
+        &paced.pool,
+        &told,
+        pause,
+        paced.penalty_tokens,
+    )
+}
+
+/// The session goes on over the lane that has its prompt.
+fn keep_session(call: &Call, way: usize) {
+    let (Some(rule), Some(session)) = (call.plan.rule(), session(call)) else {
+        return;
+    };
+    if let Ok(place) = u32::try_from(way) {
+        let shared = &call.exchange.shared;
+        let now = routing_time(shared.clock.now());
+        let chooser = shared.lanes.chooser(rule);
+        chooser.lock().answered(session, LaneId(place), now);
+    }
+}
+
+/// All ways are open to the next attempt.
+fn forget_passed(plan: &mut Plan) {
+    for way in &mut plan.ways {
+        way.passed = None;
+    }
 }
 
 /// The pause before another attempt, or `None` when there were enough.
@@ -246,11 +429,19 @@ fn tell_gateway(problem: Problem, ending: Ending) -> Step {
 fn tell(mut exchange: Exchange, told: Told) -> Response<ReplyBody> {
     let (mut response, ending) = match told {
         Told::Provider(refused) => {
-            let mut head = refused.head;
-            exchange.error_code = refused.refusal.code.as_deref().map(Arc::from);
+            let Refused {
+                refusal,
+                mut head,
+                mut body,
+                translation,
+            } = *refused;
+            if let Some(translation) = translation {
+                body = translation.error(&mut head, &body);
+            }
+            exchange.error_code = refusal.code.as_deref().map(Arc::from);
             answer_headers(&mut head.headers);
             head.headers.remove(http::header::CONTENT_LENGTH);
-            let body = ReplyBody::whole(refused.body);
+            let body = ReplyBody::whole(body);
             (Response::from_parts(head, body), Ending::ProviderError)
         }
         Told::Gateway(problem, ending) => {
@@ -264,7 +455,8 @@ fn tell(mut exchange: Exchange, told: Told) -> Response<ReplyBody> {
             }
             exchange.status = problem.status.as_u16();
             exchange.error_code = Some(Arc::from(problem.code));
-            (problem.into_response(), ending)
+            let dialect = exchange.endpoint.kind.dialect();
+            (problem.in_words_of(dialect).into_response(), ending)
         }
     };
     own_headers(&exchange, &mut response);
@@ -273,22 +465,20 @@ fn tell(mut exchange: Exchange, told: Told) -> Response<ReplyBody> {
 }
 
 /// Passes a good answer on.
-fn relay(
-    call: Call,
-    answer: Answer,
-    lease: Option<Lease>,
-    upstream: &Upstream,
-) -> Response<ReplyBody> {
+fn relay(call: Call, answer: Answer, sent_by: SentBy, upstream: &Upstream) -> Response<ReplyBody> {
+    let SentBy {
+        way,
+        lease,
+        passage,
+    } = sent_by;
     let Answer {
         mut head,
         body,
         reader,
         connection,
     } = answer;
-    let settle_rule = match &call.plan.paced {
-        Some(paced) => paced.settle,
-        None => SettleRule::AtAdmission,
-    };
+    let taken = call.plan.ways.get(way);
+    let terms = taken.map_or(Terms::NONE, Way::terms);
     let mut exchange = call.exchange;
     answer_headers(&mut head.headers);
     if !reader.passes_unchanged() || matches!(body, AnswerBody::Whole(_)) {
@@ -302,8 +492,9 @@ fn relay(
             connection.keep();
             let outcome = reader.finished(&mut |_| ()).outcome();
             exchange.read(&outcome);
+            passage.end(&LaneOutcome::Whole);
             if let Some(lease) = lease {
-                settle(lease, settle_rule, &outcome, true);
+                settle(lease, &terms, &outcome, true);
             }
             exchange.finish(Ending::Ok);
             *response.body_mut() = ReplyBody::whole(bytes);
@@ -312,7 +503,8 @@ fn relay(
             let guards = Guards {
                 exchange,
                 lease,
-                settle_rule,
+                passage,
+                terms,
                 connection,
             };
             let relay = Relay::new(rest, ready, reader, guards, upstream);
@@ -344,5 +536,11 @@ pub(crate) fn own_headers(exchange: &Exchange, response: &mut Response<ReplyBody
     }
     if let Some(binding) = exchange.limited_by {
         insert("x-paceline-limited-by", &binding.to_string());
+    }
+    if let Some(lane) = &exchange.lane {
+        insert("x-paceline-lane", lane.shown());
+    }
+    if let Some(passed) = exchange.passed_lanes() {
+        insert("x-paceline-passed", &passed);
     }
 }

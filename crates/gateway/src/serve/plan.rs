@@ -5,13 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri};
 use http_body::Body as _;
-use http_body_util::Full;
-use paceline_config::SettleRule;
-use paceline_limiter::{Charge, ChargeParts, Metric};
-use paceline_provider::{
-    BodyKind, ChargeRule, EndpointKind, Pacing, RequestFacts, with_include_usage,
-};
-use paceline_tokens::TextProfile;
+use paceline_config::{DomainRule, ModelRule};
+use paceline_limiter::{Charge, Metric};
+use paceline_provider::{Admission, BodyKind, EndpointKind, Pacing, Profile, RequestFacts};
+use paceline_tokens::{Estimate, TextProfile};
 
 use crate::body::UpstreamBody;
 use crate::budget;
@@ -19,12 +16,15 @@ use crate::exchange::Exchange;
 use crate::intake::{IntakeBounds, IntakeError, WholeBody, multipart_model, read_head, read_whole};
 use crate::labels;
 use crate::learn::{coarse_profile, estimate_input};
-use crate::pace::{Asks, Pool, PoolKey, charge_parts, charge_rule};
+use crate::pace::{charge_parts, charge_rule};
+use crate::record::split_tags;
 use crate::respond::Problem;
+use crate::route::{Behind, Route, Wanted, speaking};
 use crate::server::CallerBody;
 use crate::shared::{BufferedBytes, Live, Shared};
 
 use super::is_read_in_full;
+use super::way::{Maker, Toll, TollOf, Way};
 
 /// The model of calls that name none.
 const NO_MODEL: &str = "-";
@@ -32,29 +32,30 @@ const NO_MODEL: &str = "-";
 /// Bodies up to this size are read for the shape of their text.
 const SHAPED_BYTES_MAX: usize = 64 * 1024;
 
-/// What will be sent, and under which limits.
+/// What will be sent, and the ways that it can take.
 pub(crate) struct Plan {
     pub(crate) live: Arc<Live>,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
-    /// The limit pool and the charge; `None` for calls that are not paced.
-    pub(crate) paced: Option<Paced>,
-    /// Whether the chunk that tells a stream's usage is kept from the caller.
-    pub(crate) strip_usage: bool,
+    /// The ways that the call can take: one at least.
+    pub(crate) ways: Vec<Way>,
+    /// The place in `settings.models` of the rule that says what is behind the name.
+    pub(crate) rule: Option<usize>,
+    /// Whether a stream is to be asked for its usage, which is then kept from the caller.
+    pub(crate) asks_usage: bool,
+    /// Input and output that are to be expected, in tokens.
+    pub(crate) expected_tokens: u64,
     /// Room that the body takes, given back when the request is over.
     pub(crate) _room: Option<BufferedBytes>,
 }
 
-/// Under which limits a call is paced.
-pub(crate) struct Paced {
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) charge: Charge,
-    /// What the tokens of the charge are made from, where the provider's formula is learned.
-    pub(crate) parts: Option<ChargeParts>,
-    pub(crate) settle: SettleRule,
-    pub(crate) penalty_tokens: u64,
+impl Plan {
+    /// The rule that says what is behind the name, where one does.
+    pub(crate) fn rule(&self) -> Option<&ModelRule> {
+        self.live.settings.models.get(self.rule?)
+    }
 }
 
 /// A request's body.
@@ -68,11 +69,16 @@ pub(crate) enum Payload {
 }
 
 impl Payload {
-    /// The body to send now; `None` when it is gone.
-    pub(crate) fn take(&mut self) -> Option<UpstreamBody> {
-        if let Self::Whole(bytes) = self {
-            return Some(UpstreamBody::Whole(Full::new(bytes.clone())));
+    /// The whole body, where it is here.
+    pub(crate) fn whole(&self) -> Option<&Bytes> {
+        match self {
+            Self::Whole(bytes) => Some(bytes),
+            Self::Streamed { .. } | Self::Gone => None,
         }
+    }
+
+    /// The body that passes as it comes; `None` when it is gone.
+    pub(crate) fn take(&mut self) -> Option<UpstreamBody> {
         match std::mem::replace(self, Self::Gone) {
             Self::Streamed { head, rest } => Some(UpstreamBody::Streamed {
                 head: (!head.is_empty()).then_some(head),
@@ -108,8 +114,10 @@ pub(crate) async fn read(
         uri: head.uri,
         headers: head.headers,
         payload: Payload::Gone,
-        paced: None,
-        strip_usage: false,
+        ways: Vec::new(),
+        rule: None,
+        asks_usage: false,
+        expected_tokens: 0,
         _room: None,
     };
     if is_read_in_full(&endpoint) {
@@ -123,19 +131,10 @@ pub(crate) async fn read(
         return Ok(plan);
     }
     let mut first = Bytes::new();
-    if endpoint.pacing != Pacing::None {
-        if endpoint.body == BodyKind::Multipart {
-            first = read_head(&mut body, server.body_timeout).await?;
-        }
-        let model = multipart_model(&first).unwrap_or(NO_MODEL);
-        exchange.model = Some(Arc::from(model));
-        let images = u64::from(endpoint.pacing == Pacing::Images);
-        let charge = Charge::ZERO
-            .with(Metric::Requests, 1)
-            .with(Metric::Images, images);
-        plan.paced =
-            Some(paced(shared, live, exchange, (charge, None)).map_err(IntakeError::Problem)?);
+    if endpoint.pacing != Pacing::None && endpoint.body == BodyKind::Multipart {
+        first = read_head(&mut body, server.body_timeout).await?;
     }
+    plan_unread(shared, &mut plan, exchange, &first).map_err(IntakeError::Problem)?;
     if body.is_end_stream() && first.is_empty() {
         plan.payload = Payload::Whole(Bytes::new());
         return Ok(plan);
@@ -145,6 +144,51 @@ pub(crate) async fn read(
         rest: body,
     };
     Ok(plan)
+}
+
+/// Plans a call whose body passes as it comes: it goes one way, with the name that the caller gave.
+fn plan_unread(
+    shared: &Arc<Shared>,
+    plan: &mut Plan,
+    exchange: &mut Exchange,
+    first: &[u8],
+) -> Result<(), Problem> {
+    let live = Arc::clone(&plan.live);
+    let endpoint = exchange.endpoint;
+    let is_paced = endpoint.pacing != Pacing::None;
+    let model = multipart_model(first).unwrap_or(NO_MODEL);
+    if is_paced {
+        exchange.model = Some(Arc::from(model));
+        check_model(exchange)?;
+    }
+    let tags = tags_of(exchange);
+    let wanted = Wanted {
+        model,
+        tags: &tags,
+        dialect: endpoint.kind.dialect(),
+    };
+    let route = Route::find(&live.settings, wanted);
+    let keeps_name = |behind: &&Behind<'_>| *behind.model == *model;
+    let behind = route.lanes.iter().find(keeps_name);
+    let fallback = Behind::plain(speaking(&live.settings, endpoint.kind.dialect()), model);
+    let images = u64::from(endpoint.pacing == Pacing::Images);
+    let charge = Charge::ZERO
+        .with(Metric::Requests, 1)
+        .with(Metric::Images, images);
+    let toll: TollOf<'_> = &|_, _| Toll::flat(charge);
+    let maker = Maker {
+        shared,
+        live: &live,
+        caller: &exchange.caller,
+        headers: &plan.headers,
+        kind: endpoint.kind,
+        model,
+        is_behind_rule: behind.is_some() && route.rule.is_some(),
+    };
+    let way = maker.way(behind.unwrap_or(&fallback), is_paced.then_some(toll))?;
+    exchange.lanes = vec![Arc::clone(&way.lane)];
+    plan.ways = vec![way];
+    Ok(())
 }
 
 fn plan_json(
@@ -160,55 +204,103 @@ fn plan_json(
     let model: Arc<str> = Arc::from(&*facts.model);
     exchange.stream = facts.stream;
     exchange.model = Some(Arc::clone(&model));
-    let rule = live.settings.domain_for(&model);
+    check_model(exchange)?;
     let expected = shared.estimate(&model, labels::endpoint(kind), live.estimator, &input);
     let estimate = expected.estimate;
-    // What the provider deducts at admission, which is not what the call will use in the end.
-    let tokens = match live.estimator {
-        paceline_tokens::Estimator::Calibrated => charge_rule(rule.charge).tokens(&facts),
-        paceline_tokens::Estimator::Simple | paceline_tokens::Estimator::Generous => {
-            estimate.total()
-        }
-    };
-    let charge = Charge::ZERO
-        .with(Metric::Requests, 1)
-        .with(Metric::Tokens, tokens)
-        .with(Metric::InputTokens, estimate.input_tokens)
-        .with(Metric::OutputTokens, estimate.output_tokens)
-        .with(
-            Metric::Images,
-            ChargeRule::images(exchange.endpoint.pacing, &facts),
-        );
-    let parts = match live.estimator {
-        paceline_tokens::Estimator::Calibrated => charge_parts(rule.charge, &facts),
-        paceline_tokens::Estimator::Simple | paceline_tokens::Estimator::Generous => None,
-    };
-    exchange.estimated_tokens = tokens;
     exchange.expected_output_tokens = expected.output_tokens();
     exchange.estimate = Some(input);
     exchange.estimated_input_tokens = estimate.input_tokens;
-    exchange.images = charge.get(Metric::Images);
     let choices = u64::from(facts.n.max(facts.best_of).max(1));
     exchange.output_bound = facts
         .max_output_tokens
         .map(|tokens| tokens.saturating_mul(choices));
     exchange.service_tier = facts.service_tier.as_deref().map(str::to_owned);
-    let wants_usage = live.settings.upstream.include_usage
+    plan.expected_tokens = estimate.total();
+    plan.asks_usage = live.settings.upstream.include_usage
         && facts.stream
         && facts.include_usage != Some(true)
         && matches!(
             kind,
             EndpointKind::ChatCompletions | EndpointKind::Completions
         );
-    let rewritten = if wants_usage {
-        with_include_usage(&body)
-    } else {
-        None
+    let tags = tags_of(exchange);
+    let wanted = Wanted {
+        model: &model,
+        tags: &tags,
+        dialect: kind.dialect(),
     };
-    plan.strip_usage = rewritten.is_some();
-    plan.paced = Some(paced(shared, &live, exchange, (charge, parts))?);
-    plan.payload = Payload::Whole(rewritten.unwrap_or(body));
+    let route = Route::find(&live.settings, wanted);
+    plan.rule = route.rule.and_then(|rule| {
+        let mut rules = live.settings.models.iter();
+        rules.position(|other| std::ptr::eq(other, rule))
+    });
+    let maker = Maker {
+        shared,
+        live: &live,
+        caller: &exchange.caller,
+        headers: &plan.headers,
+        kind,
+        model: &model,
+        is_behind_rule: route.rule.is_some(),
+    };
+    let toll = |rule: &DomainRule, profile: &'static Profile| {
+        json_toll(&facts, (rule, profile), &live, &estimate)
+    };
+    for behind in &route.lanes {
+        plan.ways.push(maker.way(behind, Some(&toll))?);
+    }
+    let lanes = plan.ways.iter().map(|way| Arc::clone(&way.lane));
+    exchange.lanes = lanes.collect();
+    let first = plan.ways.first().and_then(|way| way.paced.as_ref());
+    let charge = first.map_or(Charge::ZERO, |paced| paced.charge);
+    exchange.estimated_tokens = charge.get(Metric::Tokens);
+    exchange.images = charge.get(Metric::Images);
+    drop(facts);
+    plan.payload = Payload::Whole(body);
     Ok(())
+}
+
+/// What the provider deducts at admission, which is not what the call will use in the end.
+fn json_toll(
+    facts: &RequestFacts<'_>,
+    (rule, profile): (&DomainRule, &'static Profile),
+    live: &Live,
+    estimate: &Estimate,
+) -> Toll {
+    let expected = paceline_provider::Expected {
+        input_tokens: estimate.input_tokens,
+        output_tokens: estimate.output_tokens,
+        ..paceline_provider::Expected::default()
+    };
+    let charges = profile.charge(facts, &expected);
+    // What the provider documents is not learned again.
+    let is_learned = !matches!(
+        profile.admission.value(),
+        Some(Admission::Expected | Admission::InputOnly | Admission::InputAndAllowed(_))
+    );
+    let is_calibrated = live.estimator == paceline_tokens::Estimator::Calibrated;
+    let tokens = match (is_calibrated, is_learned) {
+        (true, true) => charge_rule(rule.charge).tokens(facts),
+        (true, false) => charges.tokens,
+        (false, _) => estimate.total(),
+    };
+    let charge = Charge::ZERO
+        .with(Metric::Requests, 1)
+        .with(Metric::Tokens, tokens)
+        .with(Metric::InputTokens, estimate.input_tokens)
+        .with(Metric::OutputTokens, estimate.output_tokens)
+        .with(Metric::Images, charges.images);
+    Toll {
+        charge,
+        parts: charge_parts(rule.charge, facts).filter(|_| is_calibrated && is_learned),
+        input_tokens: estimate.input_tokens,
+    }
+}
+
+/// The tags that the caller gave.
+fn tags_of(exchange: &Exchange) -> Vec<String> {
+    let tags = exchange.caller.tags.as_deref();
+    tags.map(split_tags).unwrap_or_default()
 }
 
 /// Reads the facts and, of bodies that are not too large for it, the shape of the text: it makes the
@@ -256,50 +348,5 @@ fn check_metered(live: &Live, exchange: &Exchange, path: &str) -> Result<(), Pro
             Err(Problem::path_not_metered(path, &why))
         }
         None => Ok(()),
-    }
-}
-
-fn paced(
-    shared: &Shared,
-    live: &Live,
-    exchange: &mut Exchange,
-    (charge, parts): (Charge, Option<ChargeParts>),
-) -> Result<Paced, Problem> {
-    check_model(exchange)?;
-    let model = exchange.model.as_deref().unwrap_or(NO_MODEL);
-    let rule = live.settings.domain_for(model);
-    let asks = Asks {
-        key: PoolKey::of(rule, exchange.caller.credential, model),
-        input_tokens: charge.get(Metric::InputTokens),
-    };
-    let pool = shared
-        .registry
-        .pool(&asks, rule, &live.settings)
-        .map_err(|error| {
-            tracing::error!(%error, rule = %rule.name, "the limiter refuses its settings");
-            Problem::internal()
-        })?;
-    exchange.pool = Some(Arc::clone(pool.watch().name()));
-    exchange.asks = Some(asks);
-    Ok(Paced {
-        pool,
-        charge,
-        parts,
-        settle: rule.settle,
-        penalty_tokens: rule.penalty_tokens,
-    })
-}
-
-/// Lets a call that is tried again use the pool that its like use by now.
-pub(super) fn choose_pool_again(plan: &mut Plan, exchange: &mut Exchange) {
-    let (Some(paced), Some(asks)) = (&mut plan.paced, &exchange.asks) else {
-        return;
-    };
-    let settings = &plan.live.settings;
-    let rule = settings.domain_for(exchange.model.as_deref().unwrap_or(NO_MODEL));
-    // The settings were good for the first attempt; the pool of that one stays otherwise.
-    if let Ok(pool) = exchange.shared.registry.pool(asks, rule, settings) {
-        exchange.pool = Some(Arc::clone(pool.watch().name()));
-        paced.pool = pool;
     }
 }

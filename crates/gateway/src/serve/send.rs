@@ -7,17 +7,23 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use paceline_pace::{Answered, observation, processing};
-use paceline_provider::{EndpointKind, LimitHeaders, Pacing, Refusal, retry_after};
+use paceline_provider::{
+    EndpointKind, LimitHeaders, Pacing, Profile, Refusal, retry_after, with_include_usage,
+    with_model,
+};
 use tokio::time::timeout;
 
 use super::Call;
+use super::way::{Way, Wording};
+use super::words::Translation;
 use crate::body::UpstreamBody;
 use crate::exchange::Exchange;
 use crate::pace::Lease;
-use crate::relay::Reader;
+use crate::relay::{Reader, Rewording};
+use crate::respond::Problem;
 use crate::upstream::{
     Connection, OwnKey, SendError, Upstream, chain, is_event_stream, request_headers,
 };
@@ -25,6 +31,9 @@ use crate::upstream::{
 /// An answer that is not a stream is read in full before it goes on when it is at most this long:
 /// until then a break can be mended by a retry.
 const HELD_BYTES_MAX: u64 = 1 << 20;
+
+/// An answer that goes on in other words is read in full, up to this length.
+const REWORDED_BYTES_MAX: u64 = 32 << 20;
 
 /// An error answer is read up to this length.
 pub(crate) const ERROR_BYTES_MAX: usize = 1 << 20;
@@ -62,29 +71,103 @@ pub(super) enum AnswerBody {
 }
 
 /// A refusal, with the answer that carried it.
-pub(super) struct Refused {
-    pub(super) refusal: Refusal,
-    pub(super) head: http::response::Parts,
-    pub(super) body: Bytes,
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    pub(crate) head: http::response::Parts,
+    pub(crate) body: Bytes,
+    /// How it is put into the caller's words, where these are not the provider's.
+    pub(crate) translation: Option<Translation>,
 }
 
-/// Builds the request of this attempt; `None` when its body is gone.
-pub(super) fn build(call: &mut Call, upstream: &Upstream) -> Option<Request<UpstreamBody>> {
+/// A request that is ready to go, and what to do with its answer.
+pub(super) struct Outgoing {
+    pub(super) request: Request<UpstreamBody>,
+    /// What is known of who gets it.
+    pub(super) profile: &'static Profile,
+    pub(super) reading: Reading,
+}
+
+/// How an answer is read.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    /// What kind of call it answers, in the provider's words.
+    kind: EndpointKind,
+    /// Whether the chunk that tells a stream's usage is kept from the caller.
+    strip_usage: bool,
+    /// How it is put into the caller's words, where these are not the provider's.
+    rewording: Option<Rewording>,
+    translation: Option<Translation>,
+}
+
+/// Builds the request of this attempt over a way.
+///
+/// # Errors
+/// When the call cannot be said in the provider's words, or its body is gone.
+pub(super) fn build(call: &mut Call, way: usize, upstream: &Upstream) -> Result<Outgoing, Problem> {
+    let now_ms = call.exchange.shared.now_ms();
     let plan = &mut call.plan;
-    let below_version = plan.uri.path().strip_prefix("/v1").unwrap_or_default();
-    let uri = upstream.target.path(below_version, plan.uri.query())?;
-    let own_key = OwnKey {
-        key: plan.live.settings.upstream.api_key.as_ref(),
-        key_use: plan.live.settings.upstream.api_key_use,
+    let way = plan.ways.get(way).ok_or_else(Problem::internal)?;
+    let settings = plan.live.settings.reach(&way.lane.provider);
+    let settings = settings.ok_or_else(Problem::internal)?;
+    let called = plan.uri.path().strip_prefix("/v1").unwrap_or_default();
+    let kind = call.exchange.endpoint.kind;
+    let mut reading = Reading {
+        kind,
+        strip_usage: false,
+        rewording: None,
+        translation: None,
     };
+    let wants_usage = plan.asks_usage && settings.include_usage;
+    let mut path = way
+        .profile
+        .upstream_path(kind, called, &way.lane.model, None);
+    let body = match (plan.payload.whole(), way.wording) {
+        (Some(_), Wording::Translated(translation)) => {
+            let (body, asked) = way.said.clone().ok_or_else(Problem::internal)?;
+            reading.kind = translation.kind;
+            reading.translation = Some(translation);
+            reading.rewording = Some(translation.answers(asked, now_ms));
+            path = translation.path().into();
+            UpstreamBody::Whole(Full::new(body))
+        }
+        (Some(body), _) => {
+            let worded = worded(body, way).ok_or_else(Problem::internal)?;
+            let asking = wants_usage.then(|| with_include_usage(&worded)).flatten();
+            reading.strip_usage = asking.is_some();
+            UpstreamBody::Whole(Full::new(asking.unwrap_or(worded)))
+        }
+        (None, _) => plan.payload.take().ok_or_else(Problem::internal)?,
+    };
+    let uri = upstream.target.path(&path, plan.uri.query());
+    let uri = uri.ok_or_else(|| Problem::invalid_path(&path, "it cannot be forwarded"))?;
+    let own_key = OwnKey::of(settings, plan.rule.is_some());
     let keep_encoding = call.exchange.endpoint.pacing == Pacing::None;
-    let headers = request_headers(&plan.headers, &upstream.target, &own_key, keep_encoding);
-    let mut request = Request::new(plan.payload.take()?);
+    let headers = request_headers(
+        &plan.headers,
+        &upstream.target,
+        &own_key,
+        (way.profile, keep_encoding),
+    );
+    let profile = way.profile;
+    let mut request = Request::new(body);
     *request.method_mut() = plan.method.clone();
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     call.exchange.trace.attempts(&mut request);
-    Some(request)
+    Ok(Outgoing {
+        request,
+        profile,
+        reading,
+    })
+}
+
+/// The body in the words of the way.
+fn worded(body: &Bytes, way: &Way) -> Option<Bytes> {
+    match way.wording {
+        Wording::AsIs => Some(body.clone()),
+        Wording::Renamed => with_model(body, &way.lane.model).map(Bytes::from),
+        Wording::Translated(_) | Wording::Counted | Wording::None => None,
+    }
 }
 
 /// Sends one attempt and judges the start of its answer.
@@ -94,10 +177,14 @@ pub(super) fn build(call: &mut Call, upstream: &Upstream) -> Option<Request<Upst
 pub(super) async fn send(
     exchange: &mut Exchange,
     upstream: &Arc<Upstream>,
-    request: Request<UpstreamBody>,
+    outgoing: Outgoing,
     lease: Option<&mut Lease>,
-    strip_usage: bool,
 ) -> Result<Sent, SendError> {
+    let Outgoing {
+        request,
+        profile,
+        reading,
+    } = outgoing;
     let observer = lease
         .as_ref()
         .map(|lease| (Arc::clone(lease.pool()), lease.id()));
@@ -116,7 +203,7 @@ pub(super) async fn send(
     shared.note_date(&head.headers, sent_at);
     let provider_now = shared.provider_now();
     if let Some((pool, reservation)) = observer {
-        let told = LimitHeaders::parse_at(&head.headers, provider_now);
+        let told = LimitHeaders::parse_for(profile, &head.headers, provider_now);
         let answered = Answered {
             sent: sent_at,
             admitted: head.status.is_success().then_some(reservation),
@@ -134,30 +221,35 @@ pub(super) async fn send(
         pool.observe(&observations);
     }
     if head.status.as_u16() >= 400 {
-        let refused = refused(head, body, upstream.idle_timeout, provider_now).await?;
+        let translation = reading.translation;
+        let reading = refused(profile, (head, body), upstream.idle_timeout, provider_now);
+        let mut refused = connection.total().bound(reading).await?;
+        refused.translation = translation;
         connection.keep();
         return Ok(Sent::Refused(Box::new(refused)));
     }
-    read_start(
+    let total = connection.total();
+    let reading = read_start(
         exchange,
         upstream,
         Response::from_parts(head, body),
         connection,
-        strip_usage,
-    )
-    .await
+        reading,
+    );
+    total.bound(reading).await
 }
 
 async fn refused(
-    head: http::response::Parts,
-    body: Incoming,
+    profile: &Profile,
+    (head, body): (http::response::Parts, Incoming),
     pause_max: Duration,
     provider_now: Option<SystemTime>,
 ) -> Result<Refused, SendError> {
     let status = head.status.as_u16();
     let body = read_bounded(body, ERROR_BYTES_MAX, pause_max).await?;
-    let mut refusal = Refusal::from_response_at(status, &head.headers, &body, provider_now)
-        .unwrap_or_else(|| unexplained(status, &head.headers));
+    let mut refusal =
+        Refusal::from_response_for(profile, status, &head.headers, &body, provider_now)
+            .unwrap_or_else(|| unexplained(status, &head.headers));
     if refusal.retry_after.is_none() {
         refusal.retry_after = retry_after(&head.headers, SystemTime::now());
     }
@@ -165,6 +257,7 @@ async fn refused(
         refusal,
         head,
         body,
+        translation: None,
     })
 }
 
@@ -180,10 +273,13 @@ async fn read_start(
     upstream: &Upstream,
     response: Response<Incoming>,
     connection: Connection,
-    strip_usage: bool,
+    reading: Reading,
 ) -> Result<Sent, SendError> {
-    let (head, mut body) = response.into_parts();
-    let kind = exchange.endpoint.kind;
+    let (mut head, mut body) = response.into_parts();
+    if let Some(translation) = reading.translation {
+        translation.name_id(&mut head.headers);
+    }
+    let kind = reading.kind;
     let is_events = is_event_stream(&head.headers);
     let answer = |body, reader| {
         Box::new(Answer {
@@ -194,7 +290,10 @@ async fn read_start(
         })
     };
     if is_events {
-        let mut reader = Reader::events(kind, strip_usage);
+        let mut reader = match reading.rewording {
+            Some(rewording) => Reader::reworded(kind, rewording),
+            None => Reader::events(kind, reading.strip_usage),
+        };
         let mut ready = VecDeque::new();
         if let Some(piece) = next_piece(&mut body, upstream.idle_timeout).await? {
             exchange.trace.begins_to_stream();
@@ -217,19 +316,60 @@ async fn read_start(
     let mut reader = Reader::json(kind);
     let mut held = VecDeque::new();
     let mut held_bytes = 0;
-    while held_bytes <= HELD_BYTES_MAX && body.size_hint().lower() <= HELD_BYTES_MAX {
+    let held_max = match reading.rewording {
+        Some(_) => REWORDED_BYTES_MAX,
+        None => HELD_BYTES_MAX,
+    };
+    while held_bytes <= held_max && body.size_hint().lower() <= held_max {
         let Some(piece) = next_piece(&mut body, upstream.idle_timeout).await? else {
             let whole = if held.len() == 1 {
                 held.pop_front().unwrap_or_default()
             } else {
                 held.into_iter().flatten().collect()
             };
+            let whole = checked(whole, &reading)?;
             return Ok(Sent::Answer(answer(AnswerBody::Whole(whole), reader)));
         };
         held_bytes += piece.len() as u64;
         reader.read(piece, &mut |piece| held.push_back(piece));
     }
+    if reading.rewording.is_some() {
+        let why =
+            format!("longer than {REWORDED_BYTES_MAX} bytes, which is not put into other words");
+        return Err(SendError::Garbage(why));
+    }
     Ok(Sent::Answer(answer(AnswerBody::Rest(body, held), reader)))
+}
+
+/// A whole answer in the caller's words.
+///
+/// # Errors
+/// When it is no answer of the provider's API.
+fn checked(whole: Bytes, reading: &Reading) -> Result<Bytes, SendError> {
+    if let Some(rewording) = &reading.rewording {
+        let reworded = rewording.whole(&whole);
+        return reworded.map_err(|error| SendError::Garbage(error.to_string()));
+    }
+    // An object that is cut short goes on as it is: nothing here reads it but for its usage.
+    let text = whole.trim_ascii();
+    if is_told_in_json(reading.kind) && !text.starts_with(b"{") {
+        let start = String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned();
+        return Err(SendError::Garbage(format!("no JSON object, but {start:?}")));
+    }
+    Ok(whole)
+}
+
+/// Whether an answer to such a call that is no stream is a JSON object, always.
+fn is_told_in_json(kind: EndpointKind) -> bool {
+    matches!(
+        kind,
+        EndpointKind::ChatCompletions
+            | EndpointKind::Completions
+            | EndpointKind::Responses
+            | EndpointKind::Embeddings
+            | EndpointKind::Moderations
+            | EndpointKind::Messages
+    )
 }
 
 /// Reads on while a stream of the Responses API has told no more than that it began.

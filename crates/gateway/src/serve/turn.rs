@@ -1,35 +1,53 @@
 //! Waiting for one attempt's turn.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use paceline_limiter::{Binding, Metric, Refusal, Request, Timestamp};
 
-use super::plan::Paced;
+use super::way::Paced;
 use crate::announce::Progress;
 use crate::exchange::Exchange;
 use crate::pace::{Acquired, Lease, Turn, WaitingRequest, count_hit, tier};
 
-/// Waits for a turn; the lease is the permission to send.
-///
-/// # Errors
-/// The limiter's refusal.
-pub(super) async fn wait(
-    exchange: &mut Exchange,
-    paced: &Paced,
-    deadline: Timestamp,
-    progress: Option<&Arc<Progress>>,
-) -> Result<Lease, Refusal> {
+/// What a promise is late by at the least before it counts as broken.
+const LATE_MIN: Duration = Duration::from_millis(250);
+
+/// What a call asks its pool for.
+pub(super) fn request(exchange: &Exchange, paced: &Paced, deadline: Option<Timestamp>) -> Request {
     let caller = &exchange.caller;
-    let request = Request {
+    Request {
         tenant: caller.tenant_id,
         weight: caller.weight,
         tier: tier(caller.tier),
         charge: paced.charge,
         parts: paced.parts,
-        deadline: Some(deadline),
-        retry: exchange.attempts > 0,
-    };
+        deadline,
+        // Who has waited already goes to the front of its tenant's requests.
+        retry: exchange.attempts > 0 || exchange.has_left,
+    }
+}
+
+/// Why there is no turn.
+pub(super) enum NoTurn {
+    /// The limiter refuses.
+    Refused(Refusal),
+    /// The wait was longer than was to be expected: another lane may let it go now.
+    Left,
+}
+
+/// Waits for a turn; the lease is the permission to send.
+///
+/// # Errors
+/// The limiter's refusal, or that `may_leave` and the promise was not kept.
+pub(super) async fn wait(
+    exchange: &mut Exchange,
+    paced: &Paced,
+    (deadline, may_leave): (Timestamp, bool),
+    progress: Option<&Arc<Progress>>,
+) -> Result<Lease, NoTurn> {
+    let request = request(exchange, paced, Some(deadline));
+    let caller = &exchange.caller;
     let who = WaitingRequest {
         request_id: Arc::clone(&exchange.request_id),
         tenant: Arc::clone(&caller.tenant),
@@ -48,18 +66,30 @@ pub(super) async fn wait(
             record(exchange, &lease, Duration::ZERO, None);
             Ok(lease)
         }
-        Acquired::Refused(refusal) => Err(refusal),
-        Acquired::Later(wait, _) => {
+        Acquired::Refused(refusal) => Err(NoTurn::Refused(refusal)),
+        Acquired::Later(mut wait, ticket) => {
             exchange.shared.hot.waiting.inc();
             let _waiting = Waiting(exchange.shared.hot.waiting.clone());
             if let Some(progress) = progress {
                 progress.waits(&paced.pool, wait.id());
             }
             exchange.trace.waits();
-            let turn = wait.await;
+            let began = Instant::now();
+            let promised = ticket.outlook.eta.filter(|_| may_leave);
+            let turn = tokio::select! {
+                biased;
+                turn = &mut wait => Some(turn),
+                () = broken(promised) => None,
+            };
             if let Some(progress) = progress {
                 progress.goes();
             }
+            let Some(turn) = turn else {
+                exchange.waited += began.elapsed();
+                exchange.has_left = true;
+                exchange.trace.goes(None);
+                return Err(NoTurn::Left);
+            };
             match turn {
                 Turn::Go {
                     lease,
@@ -70,9 +100,17 @@ pub(super) async fn wait(
                     record(exchange, &lease, waited, Some(binding));
                     Ok(lease)
                 }
-                Turn::Refused(refusal) => Err(refusal),
+                Turn::Refused(refusal) => Err(NoTurn::Refused(refusal)),
             }
         }
+    }
+}
+
+/// Ends when a promised wait is over, with a quarter of it and a moment more; never without a promise.
+async fn broken(promised: Option<Duration>) {
+    match promised {
+        Some(promised) => tokio::time::sleep(promised + promised / 4 + LATE_MIN).await,
+        None => std::future::pending().await,
     }
 }
 

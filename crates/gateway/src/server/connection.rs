@@ -85,7 +85,7 @@ async fn respond(
 
 async fn answer(worker: &Arc<Worker>, request: Request<CallerBody>) -> Option<Response<ReplyBody>> {
     if let Some(admin) = &worker.admin
-        && admin.owns(request.uri().path())
+        && admin.owns(&request)
     {
         let response = admin.serve(request).await;
         return Some(response.unwrap_or_else(|never: Infallible| match never {}));

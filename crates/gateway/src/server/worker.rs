@@ -1,5 +1,6 @@
 //! One thread: accepts connections until the gateway stops, then waits for them to end.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,8 +20,26 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     /// The admin plane, where it is served on this listener.
     pub(crate) admin: Option<AdminPlane>,
-    /// The provider as this thread reaches it, and the settings it was made from.
-    upstream: Mutex<Option<(u64, Arc<Upstream>)>>,
+    /// The providers as this thread reaches them.
+    upstreams: Mutex<Upstreams>,
+}
+
+/// Providers by name, as the settings of one generation describe them.
+#[derive(Debug, Default)]
+struct Upstreams {
+    generation: Option<u64>,
+    by_name: HashMap<String, Arc<Upstream>>,
+}
+
+/// Why a provider cannot be reached at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReachError {
+    /// Its address, its certificates or its proxy cannot be used.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The settings do not have it any more.
+    #[error("there is no provider called {0:?}")]
+    Gone(String),
 }
 
 impl Worker {
@@ -28,23 +47,31 @@ impl Worker {
         Self {
             shared,
             admin,
-            upstream: Mutex::new(None),
+            upstreams: Mutex::default(),
         }
     }
 
-    /// The provider as these settings describe it.
+    /// The provider of this name as these settings describe it.
     ///
     /// # Errors
-    /// When the address or the certificate authorities cannot be used.
-    pub(crate) fn upstream(&self, live: &Live) -> Result<Arc<Upstream>, TargetError> {
-        let mut current = self.upstream.lock();
-        if let Some((generation, upstream)) = current.as_ref()
-            && *generation == live.generation
-        {
+    /// When it is not there, or its address or certificate authorities cannot be used.
+    pub(crate) fn upstream(&self, live: &Live, name: &str) -> Result<Arc<Upstream>, ReachError> {
+        let mut upstreams = self.upstreams.lock();
+        if upstreams.generation != Some(live.generation) {
+            *upstreams = Upstreams {
+                generation: Some(live.generation),
+                ..Upstreams::default()
+            };
+        }
+        if let Some(upstream) = upstreams.by_name.get(name) {
             return Ok(Arc::clone(upstream));
         }
-        let upstream = Arc::new(Upstream::new(&live.settings.upstream)?);
-        *current = Some((live.generation, Arc::clone(&upstream)));
+        let settings = live.settings.reach(name);
+        let settings = settings.ok_or_else(|| ReachError::Gone(name.to_owned()))?;
+        let upstream = Arc::new(Upstream::sharing(settings, &live.places(name))?);
+        upstreams
+            .by_name
+            .insert(name.to_owned(), Arc::clone(&upstream));
         Ok(upstream)
     }
 }

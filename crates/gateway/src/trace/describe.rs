@@ -23,7 +23,9 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn of(exchange: &Exchange) -> Self {
         let live = exchange.shared.live();
-        let url = &live.settings.upstream.base_url;
+        let lane = exchange.lane.as_ref();
+        let provider = lane.and_then(|lane| live.settings.reach(&lane.provider));
+        let url = &provider.unwrap_or(&live.settings.upstream).base_url;
         let address = url.host_str().unwrap_or_default().to_owned();
         Self {
             azure: address.ends_with(".openai.azure.com"),
@@ -36,9 +38,14 @@ impl Server {
 /// `gen_ai.operation.name`; `None` for calls that ask no model for anything.
 pub(super) fn operation(kind: EndpointKind) -> Option<&'static str> {
     Some(match kind {
-        EndpointKind::ChatCompletions | EndpointKind::Responses | EndpointKind::Messages => "chat",
+        EndpointKind::ChatCompletions
+        | EndpointKind::Responses
+        | EndpointKind::Messages
+        | EndpointKind::BedrockConverse
+        | EndpointKind::BedrockConverseStream => "chat",
+        EndpointKind::GeminiGenerate | EndpointKind::GeminiStream => "generate_content",
         EndpointKind::Completions => "text_completion",
-        EndpointKind::Embeddings => "embeddings",
+        EndpointKind::Embeddings | EndpointKind::GeminiEmbed => "embeddings",
         // The conventions have no names of their own for these, and let others stand in.
         EndpointKind::ImagesGenerations
         | EndpointKind::ImagesEdits
@@ -60,6 +67,8 @@ pub(super) fn provider(kind: EndpointKind, server: &Server) -> &'static str {
         EndpointKind::Messages
         | EndpointKind::MessagesCountTokens
         | EndpointKind::MessagesBatches => "anthropic",
+        _ if kind.is_gemini() => "gcp.gemini",
+        _ if kind.is_bedrock() => "aws.bedrock",
         _ if server.azure => "azure.ai.openai",
         _ => "openai",
     }

@@ -1,13 +1,15 @@
 //! Which headers go on to the other side.
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST,
     HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue};
-use paceline_config::{KeyUse, Secret};
+use paceline_config::{self as config, KeyUse, Secret};
+use paceline_provider::{KeyHeader, Profile};
 
 use super::Target;
+use crate::admin::SESSION_COOKIE;
 use crate::caller::PREFIX;
 
 /// Headers that belong to one connection, not to the message (RFC 9110, 7.6.1).
@@ -37,7 +39,7 @@ pub(crate) fn request_headers(
     caller: &HeaderMap,
     target: &Target,
     own_key: &OwnKey<'_>,
-    keep_encoding: bool,
+    (profile, keep_encoding): (&Profile, bool),
 ) -> HeaderMap {
     let named_by_connection = connection_tokens(caller);
     let mut headers = HeaderMap::with_capacity(caller.len() + 2);
@@ -51,11 +53,21 @@ pub(crate) fn request_headers(
             || (*name == ACCEPT_ENCODING && !keep_encoding)
             || name.as_str().starts_with(PREFIX)
             || is_hop_by_hop(name, &named_by_connection);
-        if !skip {
+        if *name == COOKIE {
+            if let Some(others) = without_sessions(value) {
+                headers.append(name, others);
+            }
+        } else if !skip {
             headers.append(name, value.clone());
         }
     }
-    set_key(&mut headers, own_key);
+    set_key(&mut headers, own_key, profile);
+    for (name, value) in profile.headers {
+        let name = HeaderName::from_static(name);
+        headers
+            .entry(name)
+            .or_insert_with(|| HeaderValue::from_static(value));
+    }
     headers
 }
 
@@ -86,19 +98,73 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     })
 }
 
-fn set_key(headers: &mut HeaderMap, own_key: &OwnKey<'_>) {
-    let Some(key) = own_key.key else {
+impl<'a> OwnKey<'a> {
+    /// The key of a provider. Where it `always` is used, callers' keys go nowhere: they would go to
+    /// several providers.
+    pub(crate) fn of(upstream: &'a config::Upstream, always: bool) -> Self {
+        let key_use = match always {
+            true => KeyUse::Replace,
+            false => upstream.api_key_use,
+        };
+        Self {
+            key: upstream.api_key.as_ref(),
+            key_use,
+        }
+    }
+
+    /// Whether a request with these headers is sent with it.
+    pub(crate) fn is_used_for(&self, headers: &HeaderMap) -> bool {
+        let sends_one = KeyHeader::ALL
+            .iter()
+            .any(|header| headers.contains_key(header.name()));
+        self.key.is_some() && (self.key_use == KeyUse::Replace || !sends_one)
+    }
+}
+
+/// Cookies without those that open the dashboard, which browsers send to all paths of the address.
+fn without_sessions(cookies: &HeaderValue) -> Option<HeaderValue> {
+    let text = cookies.as_bytes();
+    let pairs = text.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let others: Vec<&[u8]> = pairs
+        .filter(|pair| !pair.is_empty() && !pair.starts_with(SESSION_COOKIE.as_bytes()))
+        .collect();
+    let others = HeaderValue::from_bytes(&others.join(&b"; "[..])).ok();
+    others.filter(|others| !others.is_empty())
+}
+
+/// Puts the key where the provider looks for it: the gateway's own, or else the caller's, which its
+/// client may have put where another provider does.
+fn set_key(headers: &mut HeaderMap, own_key: &OwnKey<'_>, profile: &Profile) {
+    let key = match own_key.key.filter(|_| own_key.is_used_for(headers)) {
+        Some(key) => key.expose().to_owned(),
+        // Of a provider of which nothing is known, nobody knows where it looks.
+        None if std::ptr::eq(profile, Profile::COMPATIBLE) => return,
+        None if headers.contains_key(profile.key.name()) => return,
+        None => match callers_key(headers) {
+            Some(key) => key,
+            None => return,
+        },
+    };
+    let Ok(mut value) = HeaderValue::from_str(&profile.key.value(&key)) else {
         return;
     };
-    let missing = !headers.contains_key(AUTHORIZATION) && !headers.contains_key("api-key");
-    if own_key.key_use == KeyUse::WhenMissing && !missing {
-        return;
+    value.set_sensitive(true);
+    for header in KeyHeader::ALL {
+        headers.remove(header.name());
     }
-    if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", key.expose())) {
-        value.set_sensitive(true);
-        headers.remove("api-key");
-        headers.insert(AUTHORIZATION, value);
-    }
+    headers.insert(HeaderName::from_static(profile.key.name()), value);
+}
+
+/// The key that a caller sent, wherever it is.
+fn callers_key(headers: &HeaderMap) -> Option<String> {
+    KeyHeader::ALL.iter().find_map(|header| {
+        let text = headers.get(header.name())?.to_str().ok()?;
+        let key = match header {
+            KeyHeader::Bearer => text.split_once(' ').map_or(text, |(_, key)| key),
+            _ => text,
+        };
+        Some(key.trim().to_owned())
+    })
 }
 
 fn is_hop_by_hop(name: &HeaderName, named_by_connection: &[HeaderName]) -> bool {
@@ -132,14 +198,29 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         let url = Url::parse("http://provider.test:81/v1").unwrap();
-        let target = Target::new(&url, || crate::upstream::tls::client_config(None)).unwrap();
-        request_headers(&headers, &target, own_key, false)
+        let target = Target::new(&url).unwrap();
+        request_headers(&headers, &target, own_key, (Profile::COMPATIBLE, false))
     }
 
     const NO_KEY: OwnKey<'static> = OwnKey {
         key: None,
         key_use: KeyUse::Replace,
     };
+
+    #[test]
+    fn cookies_that_open_the_dashboard_stay_here_and_others_go_on() {
+        for (cookie, expected) in [
+            ("paceline_session_4100=abc", None),
+            ("paceline_session=abc; ", None),
+            ("a=1; paceline_session_4100=abc; b=2", Some("a=1; b=2")),
+            ("a=paceline_session", Some("a=paceline_session")),
+            (";;", None),
+        ] {
+            let sent = forwarded(&[("cookie", cookie)], &NO_KEY);
+            let sent = sent.get("cookie").map(|value| value.to_str().unwrap());
+            assert_eq!(sent, expected, "{cookie}");
+        }
+    }
 
     #[test]
     fn headers_of_the_connection_and_our_own_stay_here() {

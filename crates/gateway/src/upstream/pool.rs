@@ -1,233 +1,381 @@
-//! Connections to the provider that are kept for the next request, one pool for each thread.
+//! One request to the provider: from finding a connection to the head of the answer.
 
-use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
 use paceline_config as config;
+use paceline_config::HttpVersion;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::connect::{Target, TargetError};
-use super::tls;
+use super::dial::{Dialer, Way};
+use super::failure::{ConnectError, SendError, chain};
+use super::http1::{self, Single};
+use super::http2::Multiplexed;
+use super::places::{Place, Places};
+use super::shelf::{Carrier, Shelf};
+use super::stream::Stalled;
+use super::target::{Target, TargetError};
+use super::total::Total;
+use super::watched::{Patience, Progress};
 use crate::body::UpstreamBody;
 
-/// Unused connections are closed after this time: shorter than the keep-alive of common servers, so
-/// that a request seldom meets a connection that is being closed.
-const IDLE_MAX: Duration = Duration::from_secs(50);
-
-/// Why no answer came.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SendError {
-    /// No connection: nothing was sent.
-    #[error("the provider could not be reached: {0}")]
-    Connect(String),
-    /// The connection ended before the answer did.
-    #[error("the provider closed the connection before its answer was complete: {0}")]
-    Cut(String),
-    /// No part of the answer came in time.
-    #[error("the provider sent nothing for {} s ({phase})", limit.as_secs_f64())]
-    Timeout {
-        /// What was waited for.
-        phase: &'static str,
-        /// How long.
-        limit: Duration,
-    },
-}
-
-impl SendError {
-    /// Whether the provider cannot have seen the request.
-    pub(crate) fn nothing_sent(&self) -> bool {
-        matches!(self, Self::Connect(_))
-    }
-}
+/// How often a request that the provider did not look at is sent again at once. After that it is a
+/// failure like others, with a pause before the next attempt.
+const RESENDS_MAX: u32 = 3;
 
 /// The provider, as one thread reaches it.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) target: Target,
+    dialer: Dialer,
+    version: HttpVersion,
     connect_timeout: Duration,
-    first_byte_timeout: Duration,
+    patience: Patience,
     /// Longest pause between two pieces of an answer.
     pub(crate) idle_timeout: Duration,
-    idle_max: usize,
-    idle: Mutex<VecDeque<Idle>>,
-}
-
-#[derive(Debug)]
-struct Idle {
-    sender: SendRequest<UpstreamBody>,
-    since: Instant,
+    total_timeout: Option<Duration>,
+    connections_max: Option<NonZeroUsize>,
+    places: Arc<Places>,
+    shelf: Arc<Shelf>,
+    /// Held while a connection is opened that others may share, with the last one's failure.
+    opening: tokio::sync::Mutex<()>,
+    failed: Mutex<Option<(Instant, ConnectError)>>,
+    /// Whether the provider chose HTTP/1.1 when it could choose.
+    prefers_http1: AtomicBool,
 }
 
 /// The connection that an answer comes over; it goes back to its pool when the answer is complete.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    sender: SendRequest<UpstreamBody>,
+    carrier: Carrier,
     upstream: Arc<Upstream>,
+    total: Total,
 }
 
 impl Connection {
     /// Keeps the connection for the next request.
     pub(crate) fn keep(self) {
-        self.upstream.keep(self.sender);
+        match self.carrier {
+            Carrier::Single(single) => self.upstream.shelf.keep(single),
+            // The connection was never given away, and the stream is over.
+            Carrier::Stream(permit) => drop(permit),
+        }
+    }
+
+    /// When the answer has to be complete.
+    pub(crate) fn total(&self) -> Total {
+        self.total
+    }
+}
+
+/// What a request is sent with.
+pub(super) struct Asked<'a> {
+    pub(super) dialer: &'a Dialer,
+    patience: Patience,
+    /// How long the caller waits for the answer to begin, where that is limited.
+    within: Option<Duration>,
+}
+
+/// Why a connection brought no answer.
+pub(super) enum Unanswered {
+    /// The provider did not look at the request, which is here again, and why.
+    Unsent(Box<Request<UpstreamBody>>, String),
+    /// It may have looked at it, or it cannot be sent again.
+    Failed(SendError),
+}
+
+impl From<SendError> for Unanswered {
+    fn from(error: SendError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Unanswered {
+    /// The provider said that it did not look at a request.
+    pub(super) fn turned_away(again: Option<Request<UpstreamBody>>, reason: String) -> Self {
+        match again {
+            Some(request) => Self::Unsent(Box::new(request), reason),
+            None => Self::Failed(ConnectError::TurnedAway(reason).into()),
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// Waits for an answer as long as it may take.
+    pub(super) async fn wait<T>(
+        &self,
+        sending: impl Future<Output = T>,
+        progress: &Progress,
+    ) -> Result<T, SendError> {
+        let waiting = async {
+            tokio::select! {
+                biased;
+                answer = sending => Ok(answer),
+                overdue = progress.overdue(self.patience) => Err(overdue),
+            }
+        };
+        let Some(limit) = self.within else {
+            return waiting.await;
+        };
+        timeout(limit, waiting).await.unwrap_or_else(|_| {
+            let phase = "waiting for the first byte of the answer";
+            Err(SendError::Timeout { phase, limit })
+        })
+    }
+
+    /// What a broken connection means.
+    pub(super) fn failed(&self, error: &hyper::Error) -> SendError {
+        match Stalled::caused(error) {
+            true => SendError::Timeout {
+                phase: "without taking any of the request (write_timeout)",
+                limit: self.patience.write,
+            },
+            false => SendError::Cut(chain(error)),
+        }
     }
 }
 
 impl Upstream {
-    /// Reads the settings.
+    /// Reads the settings, for a use of its own.
     ///
     /// # Errors
-    /// When the address or the certificate authorities cannot be used.
+    /// When the address, the proxy or a certificate cannot be used.
     pub(crate) fn new(settings: &config::Upstream) -> Result<Self, TargetError> {
-        let ca_file = settings.ca_file.as_deref();
+        Self::sharing(settings, &Arc::default())
+    }
+
+    /// Reads the settings. All that have the same `places` have `connections_max` together.
+    ///
+    /// # Errors
+    /// When the address, the proxy or a certificate cannot be used.
+    pub(crate) fn sharing(
+        settings: &config::Upstream,
+        places: &Arc<Places>,
+    ) -> Result<Self, TargetError> {
+        let dialer = Dialer::new(settings)?;
+        let (idle_max, lifetime) = (settings.idle_connections_max, settings.connection_lifetime);
+        let shelf = Arc::new(Shelf::new(idle_max, lifetime, Arc::clone(places)));
+        places.join(&shelf);
         Ok(Self {
-            target: Target::new(&settings.base_url, || tls::client_config(ca_file))?,
+            target: dialer.target.clone(),
+            dialer,
+            version: settings.http_version,
             connect_timeout: settings.connect_timeout,
-            first_byte_timeout: settings.first_byte_timeout,
+            patience: Patience {
+                write: settings.write_timeout,
+                first_byte: settings.first_byte_timeout,
+            },
             idle_timeout: settings.idle_timeout,
-            idle_max: settings.idle_connections_max,
-            idle: Mutex::default(),
+            total_timeout: settings.total_timeout,
+            connections_max: settings.connections_max,
+            places: Arc::clone(places),
+            shelf,
+            opening: tokio::sync::Mutex::default(),
+            failed: Mutex::default(),
+            prefers_http1: AtomicBool::new(false),
         })
+    }
+
+    /// Looks names up elsewhere.
+    #[cfg(test)]
+    pub(super) fn set_resolver(&mut self, resolver: Arc<dyn super::resolve::Resolve>) {
+        self.dialer.set_resolver(resolver);
     }
 
     /// Sends one request and waits for the head of the answer.
     ///
     /// The answer has to begin within `patience`, where the caller has less than is set.
-    /// `on_sent` is called when the provider may have seen the request. A kept connection that turns
-    /// out to be closed is replaced by a new one as long as nothing was written to it.
+    /// `on_sent` is called when the provider may have seen the request. What it cannot have looked
+    /// at, because a kept connection turns out to be closed or because it says so, is sent again.
     ///
     /// # Errors
     /// When no connection can be had, when it ends early, or when no answer starts in time.
     pub(crate) async fn send(
         self: &Arc<Self>,
-        mut request: Request<UpstreamBody>,
+        request: Request<UpstreamBody>,
         patience: Option<Duration>,
         on_sent: impl FnOnce(),
     ) -> Result<(Response<Incoming>, Connection), SendError> {
-        let limit = patience.map_or(self.first_byte_timeout, |own| {
-            own.min(self.first_byte_timeout)
-        });
-        let mut sender = match self.take_idle() {
-            Some(sender) => sender,
-            None => self.open().await?,
+        let total = Total::starting_now(self.total_timeout);
+        let (response, carrier) = total.bound(self.ask(request, patience, on_sent)).await?;
+        let upstream = Arc::clone(self);
+        let connection = Connection {
+            carrier,
+            upstream,
+            total,
+        };
+        Ok((response, connection))
+    }
+
+    async fn ask(
+        &self,
+        mut request: Request<UpstreamBody>,
+        within: Option<Duration>,
+        on_sent: impl FnOnce(),
+    ) -> Result<(Response<Incoming>, Carrier), SendError> {
+        let asked = Asked {
+            dialer: &self.dialer,
+            patience: self.patience,
+            within,
         };
         let mut on_sent = Some(on_sent);
+        let mut carrier = self.carrier().await?;
+        let mut resends = 0;
         loop {
-            if sender.ready().await.is_err() {
-                sender = self.open().await?;
+            if let Carrier::Single(single) = &mut carrier
+                && !single.is_ready().await
+            {
+                carrier = self
+                    .replaced(carrier, &mut resends, "it was closed")
+                    .await?;
                 continue;
             }
             if let Some(on_sent) = on_sent.take() {
                 on_sent();
             }
-            let answer = timeout(limit, sender.try_send_request(request)).await;
+            let answer = match &mut carrier {
+                Carrier::Single(single) => single.ask(request, &asked).await,
+                Carrier::Stream(permit) => permit.ask(request, &asked).await,
+            };
             match answer {
-                Ok(Ok(response)) => {
-                    let upstream = Arc::clone(self);
-                    return Ok((response, Connection { sender, upstream }));
-                }
-                Ok(Err(mut error)) => match error.take_message() {
-                    // The connection was closed under us: the request was not written at all.
-                    Some(unsent) => {
-                        request = unsent;
-                        sender = self.open().await?;
-                    }
-                    None => return Err(SendError::Cut(chain(error.error()))),
-                },
-                Err(_) => {
-                    return Err(SendError::Timeout {
-                        phase: "waiting for the first byte of the answer",
-                        limit,
-                    });
+                Ok(response) => return Ok((response, carrier)),
+                Err(Unanswered::Failed(error)) => return Err(error),
+                Err(Unanswered::Unsent(unsent, why)) => {
+                    request = *unsent;
+                    carrier = self.replaced(carrier, &mut resends, &why).await?;
                 }
             }
         }
     }
 
-    /// Opens a connection of its own for a protocol upgrade.
-    pub(crate) async fn open(&self) -> Result<SendRequest<UpstreamBody>, SendError> {
-        handshake(&self.target, self.connect_timeout).await
+    /// Another carrier in place of one that did not carry: a new connection where it was one.
+    async fn replaced(
+        &self,
+        carrier: Carrier,
+        resends: &mut u32,
+        why: &str,
+    ) -> Result<Carrier, SendError> {
+        *resends += 1;
+        if *resends > RESENDS_MAX {
+            return Err(ConnectError::TurnedAway(why.to_owned()).into());
+        }
+        let was_single = matches!(carrier, Carrier::Single(_));
+        drop(carrier);
+        match was_single {
+            true => Ok(self.open_any().await?),
+            false => self.carrier().await,
+        }
     }
 
-    fn take_idle(&self) -> Option<SendRequest<UpstreamBody>> {
-        let mut idle = self.idle.lock();
-        // The newest first: it is the least likely to be closed.
-        while let Some(kept) = idle.pop_back() {
-            if !kept.sender.is_closed() && kept.since.elapsed() < IDLE_MAX {
-                return Some(kept.sender);
-            }
+    /// What can carry a request: something that is there, or a new connection.
+    async fn carrier(&self) -> Result<Carrier, SendError> {
+        if let Some(carrier) = self.shelf.ready() {
+            return Ok(carrier);
         }
-        None
-    }
-
-    fn keep(&self, sender: SendRequest<UpstreamBody>) {
-        if sender.is_closed() {
-            return;
+        if !self.may_be_shared() {
+            return Ok(self.open_any().await?);
         }
-        let mut idle = self.idle.lock();
-        while idle
-            .front()
-            .is_some_and(|kept| kept.since.elapsed() >= IDLE_MAX)
+        // One opens the connection, and the others wait for it: most can share it.
+        let since = Instant::now();
+        let turn = self.opening.lock().await;
+        if let Some(carrier) = self.shelf.ready() {
+            return Ok(carrier);
+        }
+        if !self.may_be_shared() {
+            drop(turn);
+            return Ok(self.open_any().await?);
+        }
+        if let Some((at, error)) = &*self.failed.lock()
+            && *at >= since
         {
-            idle.pop_front();
+            return Err(error.clone().into());
         }
-        if idle.len() < self.idle_max {
-            idle.push_back(Idle {
-                sender,
-                since: Instant::now(),
-            });
+        let opened = self.open_any().await;
+        if let Err(error) = &opened {
+            *self.failed.lock() = Some((Instant::now(), error.clone()));
+        }
+        Ok(opened?)
+    }
+
+    /// Whether a connection that is opened now may carry more than one request.
+    fn may_be_shared(&self) -> bool {
+        match self.version {
+            HttpVersion::One => false,
+            HttpVersion::Two => true,
+            HttpVersion::Auto => {
+                self.target.is_secure() && !self.prefers_http1.load(Ordering::Relaxed)
+            }
+        }
+    }
+
+    /// A new connection, or one that others have just left.
+    async fn open_any(&self) -> Result<Carrier, ConnectError> {
+        let place = match self.place().await? {
+            Room::Place(place) => place,
+            Room::Used(carrier) => return Ok(carrier),
+        };
+        let way = Way {
+            version: self.version,
+            tunnel: false,
+        };
+        let dialed = self.dialer.connect(way, place).await?;
+        self.prefers_http1.store(!dialed.http2, Ordering::Relaxed);
+        if !dialed.http2 {
+            let single = Single::begin(dialed.stream, dialed.to_proxy).await?;
+            return Ok(Carrier::Single(single));
+        }
+        let connection = Multiplexed::begin(dialed.stream, self.connect_timeout).await?;
+        let first = self.shelf.add(connection).map(Carrier::Stream);
+        first.ok_or_else(|| ConnectError::Http("it allows no streams".to_owned()))
+    }
+
+    /// Room for one more connection, or one that can be used again.
+    async fn place(&self) -> Result<Room, ConnectError> {
+        let Some(max) = self.connections_max.map(NonZeroUsize::get) else {
+            return Ok(Room::Place(None));
+        };
+        let limit = self.connect_timeout;
+        let end = tokio::time::Instant::now() + limit;
+        loop {
+            let mut freed = std::pin::pin!(self.places.freed());
+            freed.as_mut().enable();
+            if let Some(place) = self.places.take(max) {
+                return Ok(Room::Place(Some(place)));
+            }
+            if let Some(carrier) = self.shelf.ready().or_else(|| self.places.borrow()) {
+                return Ok(Room::Used(carrier));
+            }
+            let waited = tokio::time::timeout_at(end, freed).await;
+            waited.map_err(|_| ConnectError::Full { max, limit })?;
+        }
+    }
+
+    /// Opens a connection of its own for a protocol upgrade: HTTP/1.1, whatever is spoken else.
+    pub(crate) async fn open(&self) -> Result<SendRequest<UpstreamBody>, SendError> {
+        loop {
+            match self.place().await? {
+                Room::Place(place) => {
+                    let dialed = self.dialer.connect(Way::UPGRADABLE, place).await?;
+                    return Ok(http1::begin(dialed.stream).await?);
+                }
+                // It cannot be upgraded, but closing it makes room.
+                Room::Used(Carrier::Single(single)) => drop(single),
+                Room::Used(Carrier::Stream(permit)) => permit.retire(),
+            }
         }
     }
 }
 
-/// Opens a connection that is ready for requests.
-///
-/// # Errors
-/// [`SendError::Connect`].
-pub(crate) async fn handshake<B>(
-    target: &Target,
-    limit: Duration,
-) -> Result<SendRequest<B>, SendError>
-where
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
-{
-    let stream = match timeout(limit, target.connect()).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(SendError::Connect(error.to_string())),
-        Err(_) => {
-            return Err(SendError::Connect(format!(
-                "no connection within {} s",
-                limit.as_secs_f64()
-            )));
-        }
-    };
-    let (sender, connection) = http1::Builder::new()
-        .preserve_header_case(false)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| SendError::Connect(chain(&error)))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(error = %chain(&error), "upstream connection ended");
-        }
-    });
-    Ok(sender)
-}
-
-/// An error with all that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+/// Where a request can go.
+enum Room {
+    /// A new connection; its place where they are counted.
+    Place(Option<Place>),
+    /// One that can be used again.
+    Used(Carrier),
 }

@@ -275,3 +275,58 @@ async fn strange_methods_are_not_forwarded() -> Result<()> {
     assert_eq!(caller.send(request).await?.status, 404);
     Ok(())
 }
+
+const FOREIGN_PAGES: [&[(&str, &str)]; 4] = [
+    &[
+        ("sec-fetch-site", "cross-site"),
+        ("origin", "http://evil.test"),
+    ],
+    &[("sec-fetch-site", "same-site")],
+    &[("origin", "http://evil.test")],
+    &[("origin", "null")],
+];
+
+#[tokio::test]
+async fn pages_of_others_cannot_spend_the_gateways_own_key() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let own = TestGateway::start(simulator.address(), "[upstream]\napi_key = \"sk-own\"\n")?;
+    let passed = TestGateway::start(simulator.address(), "")?;
+    for page in FOREIGN_PAGES {
+        let refused = own.caller().chat(page, chat(5, false)).await?;
+        assert_eq!(refused.status, 403, "{page:?}");
+        assert_eq!(refused.error_code(), "browser_refused");
+        // A key of the page's own is its own affair.
+        let key = [("authorization", "Bearer sk-page")];
+        let headers = [page, &key[..]].concat();
+        let served = passed.caller().chat(&headers, chat(5, false)).await?;
+        assert_eq!(served.status, 200, "{page:?}");
+    }
+    for program in [&[][..], &[("sec-fetch-site", "same-origin")]] {
+        let served = own.caller().chat(program, chat(5, false)).await?;
+        assert_eq!(served.status, 200, "{program:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn answers_of_the_provider_are_never_shown_as_pages_of_this_address() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let gateway = TestGateway::start(simulator.address(), "")?;
+    let key = ("authorization", "Bearer sk-page");
+    for destination in ["document", "iframe", "frame", "object", "embed"] {
+        let headers = [
+            key,
+            ("sec-fetch-dest", destination),
+            ("sec-fetch-site", "none"),
+        ];
+        let answer = gateway.caller().get("/v1/models", &headers).await?;
+        assert_eq!(answer.status, 403, "{destination}");
+        assert_eq!(answer.error_code(), "browser_refused");
+    }
+    let script = [key, ("sec-fetch-dest", "empty")];
+    assert_eq!(
+        gateway.caller().get("/v1/models", &script).await?.status,
+        200
+    );
+    Ok(())
+}

@@ -1,10 +1,11 @@
 //! What the admin plane tells of calls that were made.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use paceline_admin_api::{
     AdminError, CallRecord, CostBreakdown, Forecasts, LedgerState, Performance, PromptSizes,
     RequestsPage, SessionUsage, SuggestionKind, Suggestions, TokenUsage,
 };
+use paceline_ledger::{CallId, Filter};
 use paceline_simulator::Simulator;
 use paceline_testkit::{TestGateway, chat};
 use serde::de::DeserializeOwned;
@@ -97,6 +98,7 @@ async fn filters_let_through_what_they_say_and_times_bound_it() -> Result<()> {
         ("outcome=refused", 0),
         ("key=", 4),
         ("key=nobody", 0),
+        ("lane=nowhere/gpt-4o", 0),
         ("from=-1h&to=now", 4),
         ("to=-1h", 0),
         ("from=0&to=1000000000&bucket=day&utc_offset=Z", 0),
@@ -111,6 +113,36 @@ async fn filters_let_through_what_they_say_and_times_bound_it() -> Result<()> {
             "{path}: {counted}"
         );
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn lanes_are_told_filtered_by_and_told_apart() -> Result<()> {
+    let (gateway, _simulator) = after_calls().await?;
+    let ledger = gateway.ledger().await?;
+    let mut kept = ledger.entries(&Filter::default(), None, 1).await?.entries;
+    let mut entry = kept.pop().context("calls were made")?;
+    entry.call_id = CallId(7);
+    entry.lane = Some("claude/claude-haiku-4-5".to_owned());
+    entry.passed = Some("upstream/gpt-4o-mini;overload".to_owned());
+    entry.hedged = Some("second/gpt-4o-mini".to_owned());
+    entry.hedge_cost_nanousd = Some(4_321);
+    ledger.writer().record_durably(entry.clone()).await?;
+    let lane = "lane=claude/claude-haiku-4-5";
+    let page: RequestsPage = ask(&gateway, &format!("/monitoring/requests?{lane}")).await?;
+    let [told] = page.requests.as_slice() else {
+        bail!("not one record: {page:?}");
+    };
+    assert_eq!(told.lane, entry.lane);
+    assert_eq!(told.passed, entry.passed);
+    assert_eq!(told.hedged, entry.hedged);
+    assert_eq!(told.hedge_cost_nanousd, entry.hedge_cost_nanousd);
+    let path = format!("/monitoring/token-usage?group_by=lane&{lane}");
+    let usage: TokenUsage = ask(&gateway, &path).await?;
+    assert_eq!(usage.total.calls, 1);
+    assert_eq!(usage.groups[0].by["lane"], "claude/claude-haiku-4-5");
+    let cost = entry.cost_nanousd.context("the price is known")?;
+    assert_eq!(usage.total.cost_nanousd, cost + 4_321);
     Ok(())
 }
 

@@ -119,12 +119,14 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match name {
         "from" => (&["0", "-1h", "now", "2026-01-01T00:00:00Z"], &["x", ""]),
         "to" => (&["now", "4000000000"], &["x", "-"]),
-        "tenant" | "session" | "model" | "provider" | "route" | "tag" => (&["a"], &["", "%00"]),
+        "pool" | "tenant" | "session" | "model" | "provider" | "route" | "tag" | "lane" => {
+            (&["a"], &["", "%00"])
+        }
         "key" => (&["", "k"], &["%0a"]),
         "outcome" => (&["ok", "caller_gone"], &["", "bad"]),
         "bucket" => (&["hour", "day"], &["year", ""]),
         "utc_offset" => (&["Z", "-03:00", "%2B05:45"], &["1", "%2B24:00"]),
-        "group_by" => (&["tag", "key,session"], &["", "a", "tag,tag"]),
+        "group_by" => (&["tag", "key,session", "lane"], &["", "a", "tag,tag"]),
         "limit" => (&["1", "1000"], &["-1", "a", "10001"]),
         "cursor" => (&["1-00000000000000000000000000000001"], &["", "1"]),
         "format" => (&["csv", "jsonl"], &["xml", ""]),

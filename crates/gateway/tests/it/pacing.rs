@@ -197,10 +197,10 @@ async fn launches_are_spaced_and_concurrency_is_capped() -> Result<()> {
         })
         .map(|entry| entry.time_ns)
         .collect();
-    // The provider sees them a little closer together than they were launched.
-    assert!(
-        times.windows(2).all(|pair| pair[1] - pair[0] >= 10_000_000),
-        "{times:?}"
-    );
+    // Two are under way at a time, so that without spacing every other would come with the one before
+    // it. The provider sees them closer together than they were launched where the machine is busy.
+    let is_close = |pair: &&[u64]| pair[1] - pair[0] < 10_000_000;
+    let close = times.windows(2).filter(is_close).count();
+    assert!(close <= 2, "{times:?}");
     Ok(())
 }

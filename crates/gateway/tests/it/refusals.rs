@@ -1,50 +1,19 @@
 //! What is seen and logged of refusals by the provider.
 
-use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use paceline_simulator::Quota;
 use paceline_testkit::{TestGateway, chat};
-use parking_lot::Mutex;
 
+use crate::log::Log;
 use crate::provider::provider;
 
-/// The log of this process. Lines of other tests may be in it.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn capture() -> Self {
-        let log = Self::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .init();
-        log
-    }
-
-    /// The lines of a pool that contain `text`.
-    fn lines(&self, pool: &str, text: &str) -> Vec<String> {
-        let log = String::from_utf8_lossy(&self.0.lock()).into_owned();
-        let pool = format!("pool=\"{pool}\"");
-        let lines = log.lines().filter(|line| line.contains(&pool));
-        let lines = lines.filter(|line| line.contains(text));
-        lines.map(str::to_owned).collect()
-    }
+/// The lines of a pool that contain `text`.
+fn lines(log: &Log, pool: &str, text: &str) -> Vec<String> {
+    let mut lines = log.lines(text);
+    lines.retain(|line| line.contains(&format!("pool=\"{pool}\"")));
+    lines
 }
 
 fn configuration(pool: &str, tokens_per_minute: u64, stabilisation: &str) -> String {
@@ -109,7 +78,7 @@ async fn an_episode_is_one_line_one_cut_and_one_penalty_and_its_end_is_another_l
     );
     let share = metric("paceline_throttle_share_ratio", "stabilisation").await?;
     assert!((0.8..0.82).contains(&share), "{share}");
-    let lines = log.lines("together", "WARN");
+    let lines = lines(&log, "together", "WARN");
     let [line] = &lines[..] else {
         bail!("not one line but {lines:#?}")
     };
@@ -145,7 +114,7 @@ async fn its_end(log: &Log) -> Result<()> {
     let answer = gateway.caller().chat(&fault, chat(500, false)).await?;
     assert_eq!(answer.status, 200, "{}", answer.text());
     for _ in 0..100 {
-        let lines = log.lines("alone", "whole again");
+        let lines = lines(log, "alone", "whole again");
         if let [line] = &lines[..] {
             assert!(
                 line.contains("INFO") && line.contains("refusals=1"),

@@ -7,7 +7,7 @@ use crate::value::{Kind, Value};
 use Kind::{Integer, Text};
 
 /// The columns after the id, in the order of the fields.
-pub(crate) const COLUMNS: [(&str, Kind); 36] = [
+pub(crate) const COLUMNS: [(&str, Kind); 40] = [
     ("ended_at_ms", Integer),
     ("tenant", Text),
     ("session", Text),
@@ -44,6 +44,10 @@ pub(crate) const COLUMNS: [(&str, Kind); 36] = [
     ("binding_limit", Text),
     ("pool", Text),
     ("instance", Text),
+    ("lane", Text),
+    ("passed", Text),
+    ("hedged", Text),
+    ("hedge_cost_nanousd", Integer),
 ];
 
 /// The table of records; one that is there already is left as it is.
@@ -121,6 +125,10 @@ impl Entry {
             self.binding_limit.clone().into(),
             self.pool.clone().into(),
             self.instance.clone().into(),
+            self.lane.clone().into(),
+            self.passed.clone().into(),
+            self.hedged.clone().into(),
+            self.hedge_cost_nanousd.into(),
         ]
     }
 
@@ -166,6 +174,10 @@ impl Entry {
             binding_limit: fields.maybe_text()?,
             pool: fields.maybe_text()?,
             instance: fields.text()?,
+            lane: fields.maybe_text()?,
+            passed: fields.maybe_text()?,
+            hedged: fields.maybe_text()?,
+            hedge_cost_nanousd: fields.maybe_count()?,
         })
     }
 }

@@ -105,15 +105,21 @@ impl Ledger {
     }
 
     async fn counts(&self, filter: &Filter, period: Period) -> Result<Answer, StoreError> {
-        let query = Query::total(filter.clone()).over(period, 0).brief();
+        // No sums are told apart by lane: those of all lanes say no less.
+        let filter = Filter {
+            lane: None,
+            ..filter.clone()
+        };
+        let query = Query::total(filter).over(period, 0).brief();
         self.sums(&query).await
     }
 }
 
-/// Records of all calls, of a session and of a tag lie in the order of time, one beside the other.
+/// Records of all calls, of a session, a lane and a tag lie in the order of time, one beside the other.
 fn is_worth_counting(filter: &Filter) -> bool {
+    let lie_together = |dimension| matches!(dimension, Dimension::Tag | Dimension::Lane);
     let mut needed = filter.needed();
-    filter.session.is_none() && needed.any(|dimension| dimension != Dimension::Tag)
+    filter.session.is_none() && needed.any(|dimension| !lie_together(dimension))
 }
 
 /// The filter with what a cursor has passed cut off.

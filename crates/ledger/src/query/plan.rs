@@ -44,7 +44,7 @@ impl Level {
 
     /// The coarsest that can answer a query: no row may lie in two of its buckets.
     pub(crate) fn coarsest_for(query: &Query) -> Self {
-        if query.filter.session.is_some() || query.group_by.contains(&Dimension::Session) {
+        if query.needed().any(Dimension::is_of_records) {
             return Self::Records;
         }
         let Some(buckets) = query.buckets else {

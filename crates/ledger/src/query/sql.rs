@@ -169,6 +169,7 @@ fn raw_column(dimension: Dimension) -> &'static str {
         Dimension::Provider => "e.provider",
         Dimension::Route => "e.route",
         Dimension::Outcome => "e.outcome",
+        Dimension::Lane => "coalesce(e.lane, '')",
     }
 }
 
@@ -176,8 +177,8 @@ fn series_column(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Tenant => "s.tenant",
         Dimension::Key => "s.key_id",
-        // The plan never reads sessions from roll-ups.
-        Dimension::Session => "''",
+        // The plan never reads these from roll-ups.
+        Dimension::Session | Dimension::Lane => "''",
         Dimension::Tag => "s.tag",
         Dimension::Model => "s.model",
         Dimension::Provider => "s.provider",
@@ -289,6 +290,7 @@ pub(crate) fn where_raw(
         ("e.model", &filter.model),
         ("e.provider", &filter.provider),
         ("e.route", &filter.route),
+        ("e.lane", &filter.lane),
     ] {
         push_equal(sql, column, value.as_deref());
     }

@@ -39,6 +39,7 @@ const READERS: usize = 4;
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
     include_str!("../../migrations/sqlite/0001_records.sql"),
     include_str!("../../migrations/sqlite/0002_grains.sql"),
+    include_str!("../../migrations/sqlite/0003_lanes.sql"),
 ];
 
 /// A ledger in a file.

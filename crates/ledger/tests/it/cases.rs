@@ -139,6 +139,7 @@ pub(crate) async fn hostile_names_are_only_names(ledger: &Ledger) {
         (entry.session, entry.key_id, entry.model_answered) = (some(), some(), some());
         (entry.service_tier, entry.priority, entry.price_version) = (some(), some(), some());
         (entry.error_code, entry.binding_limit, entry.pool) = (some(), some(), some());
+        (entry.lane, entry.passed, entry.hedged) = (some(), some(), some());
         entry.tags = vec![text.clone(), "plain".to_owned()];
         entries.push(entry);
     }
@@ -154,6 +155,7 @@ pub(crate) async fn hostile_names_are_only_names(ledger: &Ledger) {
             provider: some(),
             route: some(),
             tag: some(),
+            lane: some(),
             ..Filter::default()
         }
     };
@@ -330,6 +332,81 @@ pub(crate) async fn reports_tell_what_records_hold(ledger: &Ledger) {
         .unwrap();
     assert_eq!(costs.groups[0].usage.cost_nanousd, 254_000);
     assert_eq!(costs.groups[1].names, ["refused"]);
+}
+
+/// Which lane a call took, over which it came, and what a second attempt cost.
+pub(crate) async fn lanes_are_told_and_asked_for(ledger: &Ledger) {
+    let mut entries: Vec<Entry> = (0..6)
+        .map(|id| entry(id, MIDNIGHT_MS + id as i64))
+        .collect();
+    let (openai, claude) = ("upstream/gpt-4o-mini", "claude/claude-haiku-4-5");
+    for (entry, lane) in entries
+        .iter_mut()
+        .zip([openai, openai, openai, claude, claude])
+    {
+        entry.lane = Some(lane.to_owned());
+    }
+    entries[3].passed = Some(format!("{openai};overload, second/gpt-4o-mini;error"));
+    entries[4].hedged = Some(openai.to_owned());
+    entries[4].hedge_cost_nanousd = Some(500);
+    entries[2].hedged = Some(claude.to_owned());
+    entries[4].tenant = "globex".to_owned();
+    fill(ledger, &entries).await;
+
+    let of_lane = |lane: &str| Filter {
+        lane: Some(lane.to_owned()),
+        ..Filter::default()
+    };
+    let of_tenant = Filter {
+        tenant: Some("globex".to_owned()),
+        ..of_lane(claude)
+    };
+    for (filter, places) in [
+        (of_lane(openai), &[0, 1, 2][..]),
+        (of_lane(claude), &[3, 4]),
+        (of_lane("claude/"), &[]),
+        (of_tenant, &[4]),
+    ] {
+        let wanted: Vec<Entry> = places.iter().map(|place| entries[*place].clone()).collect();
+        assert_eq!(exported(ledger, &filter).await, wanted, "{filter:?}");
+        let mut latest_first = wanted;
+        latest_first.reverse();
+        assert_eq!(listed(ledger, &filter, 1).await, latest_first, "{filter:?}");
+        let total = ledger.query(&Query::total(filter)).await.unwrap();
+        assert_eq!(total.groups[0].usage.calls, places.len() as u64);
+    }
+
+    let by_lane = Query::default().by(Dimension::Lane).top(Order::Cost, 0);
+    let told = ledger.query(&by_lane).await.unwrap();
+    let told = told.groups.iter().map(|group| {
+        let usage = &group.usage;
+        (&*group.names[0], usage.cost_nanousd, usage.unpriced)
+    });
+    let wanted = [(openai, 3_000, 1), (claude, 2_500, 0), ("", 1_000, 0)];
+    assert_eq!(told.collect::<Vec<_>>(), wanted);
+
+    // The same from records, from sums, and as budgets have it.
+    let globex = Scope::Tenant("globex".to_owned());
+    for since_ms in [0, MIDNIGHT_MS + 4] {
+        let spent = ledger.spent(&globex, since_ms).await.unwrap();
+        assert_eq!((spent.cost_nanousd, spent.unpriced), (1_500, 0));
+    }
+    let all = ledger.query(&Query::default()).await.unwrap();
+    let usage = &all.groups[0].usage;
+    assert_eq!((usage.cost_nanousd, usage.unpriced), (6_500, 1));
+
+    let mut export = ledger.export(of_lane(claude), Format::Csv);
+    let csv = export.next().await.unwrap().unwrap();
+    let mut lines = csv.lines();
+    let header = lines.next().unwrap();
+    assert!(
+        header.ends_with(",lane,passed,hedged,hedge_cost_nanousd"),
+        "{header}"
+    );
+    let first = format!(",{claude},\"{openai};overload, second/gpt-4o-mini;error\",,");
+    assert!(lines.next().unwrap().ends_with(&first), "{csv}");
+    let second = format!(",{claude},,{openai},500");
+    assert!(lines.next().unwrap().ends_with(&second), "{csv}");
 }
 
 /// What cannot be asked is refused in words.

@@ -93,10 +93,23 @@ fn course() -> impl Strategy<Value = Course> {
     )
 }
 
+/// The lane, the lanes before, that of a second attempt, and what it cost.
+type Lanes = (Option<String>, Option<String>, Option<String>, Option<u64>);
+
+fn lanes() -> impl Strategy<Value = Lanes> {
+    let passed = vec(name(), 0..3).prop_map(|lanes| lanes.join(";error, "));
+    (
+        option::of(name()),
+        option::of(passed),
+        option::weighted(0.3, name()),
+        option::weighted(0.2, count()),
+    )
+}
+
 /// A record; few enough ids that some come twice.
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
-    (0_u128..500, time(), names(), tokens(), course()).prop_map(
-        |(id, at, names, tokens, course)| {
+    (0_u128..500, time(), names(), tokens(), course(), lanes()).prop_map(
+        |(id, at, names, tokens, course, lanes)| {
             let mut entry = Entry::new(CallId(id), at, names.0);
             (entry.session, entry.key_id, entry.tags) = (names.1, names.2, names.3);
             (entry.route, entry.provider, entry.model) = (names.4, names.5, names.6);
@@ -115,6 +128,8 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
             (entry.wait_ms, entry.attempts, entry.first_byte_ms) = (course.0, course.1, course.2);
             (entry.duration_ms, entry.outcome) = (course.3, course.4);
             (entry.binding_limit, entry.cost_nanousd) = (course.5, course.6);
+            (entry.lane, entry.passed) = (lanes.0, lanes.1);
+            (entry.hedged, entry.hedge_cost_nanousd) = (lanes.2, lanes.3);
             entry
         },
     )
@@ -127,6 +142,7 @@ pub(crate) fn entries() -> impl Strategy<Value = Vec<Entry>> {
 pub(crate) fn filter() -> impl Strategy<Value = Filter> {
     let seldom = || proptest::option::weighted(0.15, name());
     let names = (
+        seldom(),
         seldom(),
         seldom(),
         seldom(),
@@ -154,6 +170,7 @@ pub(crate) fn filter() -> impl Strategy<Value = Filter> {
                 // Nobody has an empty tag.
                 tag: names.6.filter(|tag| !tag.is_empty()),
                 outcome,
+                lane: names.7,
             }
         },
     )
@@ -169,6 +186,7 @@ pub(crate) fn query() -> impl Strategy<Value = Query> {
         Dimension::Provider,
         Dimension::Route,
         Dimension::Outcome,
+        Dimension::Lane,
     ];
     let offset = select(vec![0, 60, -480, 330, 345, 7, 1440, -1440]);
     let buckets = (select(Period::ALL.to_vec()), offset);

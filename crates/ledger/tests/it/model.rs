@@ -136,14 +136,23 @@ fn is_of(entry: &Entry, scope: &Scope) -> bool {
     }
 }
 
+fn cost(entry: &Entry) -> u64 {
+    entry.cost_nanousd.unwrap_or(0) + entry.hedge_cost_nanousd.unwrap_or(0)
+}
+
+fn is_unpriced(entry: &Entry) -> bool {
+    let of_hedge = entry.hedged.is_some() && entry.hedge_cost_nanousd.is_none();
+    of_hedge || (entry.attempts > 0 && entry.cost_nanousd.is_none())
+}
+
 fn spent<'a>(entries: impl Iterator<Item = &'a Entry>) -> Spent {
     let mut spent = Spent::default();
     for entry in entries {
         spent.requests += u64::from(entry.attempts > 0);
         spent.input_tokens += entry.input_tokens;
         spent.output_tokens += entry.output_tokens;
-        spent.cost_nanousd += entry.cost_nanousd.unwrap_or(0);
-        spent.unpriced += u64::from(entry.attempts > 0 && entry.cost_nanousd.is_none());
+        spent.cost_nanousd += cost(entry);
+        spent.unpriced += u64::from(is_unpriced(entry));
     }
     spent
 }
@@ -164,6 +173,10 @@ fn passes(filter: &Filter, entry: &Entry) -> bool {
         && is(&filter.model, &entry.model)
         && is(&filter.provider, &entry.provider)
         && is(&filter.route, &entry.route)
+        && filter
+            .lane
+            .as_ref()
+            .is_none_or(|wanted| entry.lane.as_ref() == Some(wanted))
         && filter
             .tag
             .as_ref()
@@ -207,6 +220,7 @@ fn names(query: &Query, entry: &Entry) -> Vec<Vec<String>> {
             Dimension::Model => vec![entry.model.clone()],
             Dimension::Provider => vec![entry.provider.clone()],
             Dimension::Route => vec![entry.route.clone()],
+            Dimension::Lane => vec![entry.lane.clone().unwrap_or_default()],
             Dimension::Outcome => {
                 let place = Outcome::ALL.iter().position(|o| *o == entry.outcome);
                 vec![place.unwrap().to_string()]
@@ -251,8 +265,8 @@ fn usage(entries: &[&Entry]) -> Usage {
         image_out_tokens: sum(|e| e.image_out_tokens),
         images: sum(|e| e.images),
         audio_ms: sum(|e| e.audio_ms),
-        cost_nanousd: sum(|e| e.cost_nanousd.unwrap_or(0)),
-        unpriced: sum(|e| u64::from(e.attempts > 0 && e.cost_nanousd.is_none())),
+        cost_nanousd: sum(cost),
+        unpriced: sum(|e| u64::from(is_unpriced(e))),
         estimates: estimates(entries),
         charge_tokens: sum(|e| e.charge_tokens),
         wait_ms: sum(|e| e.wait_ms),

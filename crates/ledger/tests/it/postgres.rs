@@ -38,6 +38,7 @@ async fn all_cases_pass() {
     cases::sums_outlive_the_records_they_are_of(&fresh(&server, "outlive").await).await;
     cases::what_is_kept_for_a_time_goes_after_it(&fresh(&server, "goes").await).await;
     cases::reports_tell_what_records_hold(&fresh(&server, "reports").await).await;
+    cases::lanes_are_told_and_asked_for(&fresh(&server, "lanes").await).await;
     cases::a_question_without_sense_is_refused(&fresh(&server, "sense").await).await;
     cases::answers_have_an_end(&fresh(&server, "end").await).await;
     cases::what_is_acknowledged_is_there(&fresh(&server, "there").await)

@@ -56,6 +56,12 @@ async fn reports_tell_what_records_hold() {
 }
 
 #[tokio::test]
+async fn lanes_are_told_and_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    cases::lanes_are_told_and_asked_for(&open(&folder).await).await;
+}
+
+#[tokio::test]
 async fn a_question_without_sense_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     cases::a_question_without_sense_is_refused(&open(&folder).await).await;

@@ -10,7 +10,7 @@ use crate::gate::Passage;
 use crate::learning::answer::Mark;
 use crate::queue::{Account, Arrival};
 use crate::request::{
-    Event, Refusal, Request, Reservation, ReservationId, Submission, Ticket, WaiterId,
+    Event, Refusal, Request, Reservation, ReservationId, Submission, Ticket, Tier, WaiterId,
 };
 use crate::reservation::Open;
 use crate::slab::Key;
@@ -65,7 +65,9 @@ impl Domain {
             });
         }
         let decides = self.elsewhere.decides_here();
-        if decides && self.queue.is_empty() && self.passes(&request.charge, now) {
+        let (charge, tier) = (&request.charge, request.tier);
+        if decides && self.queue.is_empty() && self.passes(charge, tier, now) {
+            self.expected.note(tier, charge, now);
             let taken = self.take(Arriving::new(request.charge, request.parts), now);
             return Submission::Admitted(taken);
         }
@@ -105,6 +107,7 @@ impl Domain {
     }
 
     fn enqueue(&mut self, request: &Request, now: u64) -> Submission {
+        self.expected.note(request.tier, &request.charge, now);
         let key = self.queue.push(
             Arrival {
                 tenant: request.tenant,
@@ -118,7 +121,7 @@ impl Domain {
             },
             now,
         );
-        if let Some(reservation) = self.admit_arrival(key, &request.charge, now) {
+        if let Some(reservation) = self.admit_arrival(key, request, now) {
             return Submission::Admitted(reservation);
         }
         let Some(outlook) = self.outlook_at(key, now) else {
@@ -155,12 +158,13 @@ impl Domain {
 
     /// Admits a waiter that has just come, if its turn has come too or if it uses what the head
     /// cannot. The others are left to the next poll.
-    fn admit_arrival(&mut self, key: Key, charge: &Charge, now: u64) -> Option<Reservation> {
+    fn admit_arrival(&mut self, key: Key, request: &Request, now: u64) -> Option<Reservation> {
+        let (charge, tier) = (&request.charge, request.tier);
         if !self.elsewhere.decides_here() {
             return None;
         }
         if self.queue.head() == Some(key) {
-            if self.passes(charge, now) {
+            if self.passes(charge, tier, now) {
                 let reservation = self.admit(key, now);
                 self.plan_later(now);
                 return reservation;
@@ -175,7 +179,7 @@ impl Domain {
             return None;
         }
         self.renew_plan(now);
-        if !self.goes_out_of_turn(charge, now) {
+        if !self.goes_out_of_turn(charge, tier, now) {
             return None;
         }
         self.totals.backfilled += 1;
@@ -219,10 +223,10 @@ impl Domain {
     fn admit_all(&mut self, now: u64, events: &mut Vec<Event>) {
         while self.elsewhere.decides_here() {
             while let Some(key) = self.queue.head() {
-                let Some(charge) = self.queue.get(key).map(|waiter| waiter.charge) else {
+                let Some((charge, tier)) = self.queue.get(key).map(|w| (w.charge, w.tier)) else {
                     break;
                 };
-                if !self.passes(&charge, now) {
+                if !self.passes(&charge, tier, now) {
                     break;
                 }
                 self.admit_waiter(key, now, events);
@@ -250,9 +254,12 @@ impl Domain {
     }
 
     /// Whether everything has room for `charge` now.
-    fn passes(&mut self, charge: &Charge, now: u64) -> bool {
-        self.gate.passage(charge, self.reservations.len(), now) == Passage::Open
-            && self.limits.fit(charge, now)
+    fn passes(&mut self, charge: &Charge, tier: Tier, now: u64) -> bool {
+        if self.gate.passage(charge, self.reservations.len(), now) != Passage::Open {
+            return false;
+        }
+        let claims = self.claims_on(tier, now);
+        self.limits.fit(charge, claims.as_ref(), now)
     }
 
     fn admit(&mut self, key: Key, now: u64) -> Option<Reservation> {
@@ -287,6 +294,7 @@ impl Domain {
         } = arriving;
         self.gate.launch(&charge, &self.limits, now);
         self.totals.open(charge);
+        self.spent.add(&charge, now, now);
         let debt_max = self.debt_max(&charge, parts.as_ref());
         self.expect_debts(self.debts_max.saturating_add(debt_max));
         if let Some(parts) = &parts {

@@ -5,9 +5,10 @@
 
 use super::Domain;
 use crate::charge::Charge;
+use crate::expected::Claims;
 use crate::gate::Passage;
 use crate::limits::Start;
-use crate::request::{Binding, Event};
+use crate::request::{Binding, Event, Tier};
 use crate::slab::Key;
 
 /// Waiters that are looked at in one pass.
@@ -30,8 +31,9 @@ pub(super) struct Plan {
     room: Vec<u64>,
     /// When a waiter that could not go out of turn at `at` can.
     next_chance: Option<u64>,
-    /// Charges that cannot go out of turn, not before `next_chance` at any rate.
-    hopeless: Vec<Charge>,
+    /// Charges that cannot go out of turn in a tier or in those below it, not before `next_chance`
+    /// at any rate.
+    hopeless: Vec<(Charge, Tier)>,
 }
 
 impl Plan {
@@ -51,10 +53,10 @@ impl Domain {
     pub(super) fn plan_head(&mut self, now: u64) {
         self.plan.clear();
         let Some(key) = self.queue.head() else { return };
-        let Some(charge) = self.queue.get(key).map(|waiter| waiter.charge) else {
+        let Some((charge, tier)) = self.queue.get(key).map(|w| (w.charge, w.tier)) else {
             return;
         };
-        let (start, binding) = match self.start_of(&charge, now) {
+        let (start, binding) = match self.start_of(&charge, tier, now) {
             Ok(start) => (Some(start.at), start.binding),
             Err(binding) => (None, binding),
         };
@@ -81,10 +83,43 @@ impl Domain {
     }
 
     /// When `charge` can go if it is next; `Err` if that depends on something in flight.
-    pub(super) fn start_of(&self, charge: &Charge, now: u64) -> Result<Start, Binding> {
+    fn start_of(&self, charge: &Charge, tier: Tier, now: u64) -> Result<Start, Binding> {
         let held = self.gate_start(charge, now)?;
-        let start = self.limits.earliest(charge, held.at).ok_or(held.binding)?;
+        let start = self.earliest(charge, tier, held.at).ok_or(held.binding)?;
         Ok(if start.at > held.at { start } else { held })
+    }
+
+    /// The first time from `from` on at which the limits have room for a request of a tier.
+    pub(super) fn earliest(&self, charge: &Charge, tier: Tier, from: u64) -> Option<Start> {
+        let (mut from, mut binding) = (from, None);
+        loop {
+            let claims = self.claims_on(tier, from);
+            let start = self.limits.earliest(charge, claims.as_ref(), from)?;
+            match claims {
+                // Less is claimed by then.
+                Some(claims) if start.at > claims.until => {
+                    from = claims.until;
+                    binding = Some(start.binding);
+                }
+                _ if start.at == from => {
+                    let binding = binding.unwrap_or(start.binding);
+                    return Some(Start { binding, ..start });
+                }
+                _ => return Some(start),
+            }
+        }
+    }
+
+    /// What more urgent tiers than `tier` are expected to ask for, as far as it has to leave room
+    /// for that: not while it is owed a part of its guaranteed share.
+    pub(super) fn claims_on(&self, tier: Tier, at: u64) -> Option<Claims> {
+        if self.queue.is_owed(tier) || !self.elsewhere.decides_here() {
+            return None;
+        }
+        let guaranteed = self.settings.queue.tiers.iter().skip(tier.index());
+        let guaranteed = guaranteed.map(|tier| u64::from(tier.guaranteed_share_ppm));
+        let part_ppm = 1_000_000_u64.saturating_sub(guaranteed.sum());
+        self.expected.above(tier, part_ppm, at)
     }
 
     /// The same as far as the limits are not concerned.
@@ -102,8 +137,10 @@ impl Domain {
     fn measure_room(&mut self, now: u64) {
         let head = self.plan.head.and_then(|key| self.queue.get(key));
         if let (Some(head), Some(start), true) = (head, self.plan.start, self.plan.open) {
+            let claims = self.claims_on(head.tier, start);
+            let charge = (&head.charge, claims.as_ref());
             self.limits
-                .headroom(&head.charge, start, now, &mut self.plan.room);
+                .headroom(charge, (start, now), &mut self.plan.room);
             self.plan.at = now;
         }
     }
@@ -118,7 +155,7 @@ impl Domain {
     }
 
     /// Whether `charge` may go now although it is not its turn. If so, the room shrinks by it.
-    pub(super) fn goes_out_of_turn(&mut self, charge: &Charge, now: u64) -> bool {
+    pub(super) fn goes_out_of_turn(&mut self, charge: &Charge, tier: Tier, now: u64) -> bool {
         let Some(start) = self.plan.start.filter(|_| self.plan.open) else {
             return false;
         };
@@ -136,20 +173,22 @@ impl Domain {
         let leaves_room = self
             .gate
             .leaves_room(charge, &self.limits, in_flight, (now, start));
-        if !leaves_room || self.plan.hopeless.iter().any(|small| charge.covers(small)) {
+        let mut hopeless = self.plan.hopeless.iter();
+        if !leaves_room || hopeless.any(|(small, above)| tier >= *above && charge.covers(small)) {
             return false;
         }
         if self.limits.within(charge, &self.plan.room) {
-            if self.limits.fit(charge, now) {
+            let claims = self.claims_on(tier, now);
+            if self.limits.fit(charge, claims.as_ref(), now) {
                 self.limits.reduce(charge, &mut self.plan.room);
                 return true;
             }
-            let chance = self.limits.earliest(charge, now).map(|chance| chance.at);
+            let chance = self.earliest(charge, tier, now).map(|chance| chance.at);
             let chance = chance.filter(|chance| *chance < start);
             self.plan.next_chance = [self.plan.next_chance, chance].into_iter().flatten().min();
         }
         if self.plan.hopeless.len() < HOPELESS_MAX {
-            self.plan.hopeless.push(*charge);
+            self.plan.hopeless.push((*charge, tier));
         }
         false
     }
@@ -168,10 +207,10 @@ impl Domain {
             let Some(key) = self.queue.key_at(slot) else {
                 continue;
             };
-            let Some(charge) = self.queue.get(key).map(|waiter| waiter.charge) else {
+            let Some((charge, tier)) = self.queue.get(key).map(|w| (w.charge, w.tier)) else {
                 continue;
             };
-            if self.goes_out_of_turn(&charge, now) {
+            if self.goes_out_of_turn(&charge, tier, now) {
                 self.totals.backfilled += 1;
                 self.admit_waiter(key, now, events);
             }

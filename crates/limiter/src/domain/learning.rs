@@ -78,7 +78,16 @@ impl Domain {
         let told = first_seen(answer, metric, self.learned_guard());
         let fits = window_that_fits(answer);
         let states = &self.limits.states;
-        let of_metric = |state: &LimitState| state.limit.metric == metric;
+        // The same amount over another window is another limit.
+        let possible = |state: &LimitState| {
+            let told = observation
+                .window
+                .filter(|told| *told != state.limit.window);
+            told.is_none_or(|told| {
+                state.source == LimitSource::Learned && state.learner.may_be_of_window(told)
+            })
+        };
+        let of_metric = |state: &LimitState| state.limit.metric == metric && possible(state);
         let same_amount = |state: &LimitState| {
             of_metric(state)
                 && (state.limit.amount == answer.limit
@@ -110,7 +119,7 @@ impl Domain {
         let configured = |state: &LimitState| state.source == LimitSource::Configured;
         if states
             .iter()
-            .any(|state| of_metric(state) && configured(state))
+            .any(|state| state.limit.metric == metric && configured(state))
         {
             return None;
         }
@@ -353,10 +362,20 @@ impl Domain {
                     explained = self.raise_levels(&refusal, at);
                 }
                 if first {
+                    explained |= self.guess_amount(&refusal, at);
+                } else {
+                    self.correct_guess(&refusal, at);
+                }
+                if first {
                     self.limits.take(&refusal.penalty, at);
                 }
             }
             RefusalKind::Overload => self.totals.overload_refusals += 1,
+            RefusalKind::Concurrency => {
+                self.totals.concurrency_refusals += 1;
+                let in_flight = self.reservations.len();
+                self.gate.crowded(refusal.limit, in_flight, first);
+            }
             RefusalKind::Acceleration => self.totals.acceleration_refusals += 1,
         }
         self.gate.refused(&refusal, explained, &self.limits, at);
@@ -372,7 +391,9 @@ impl Domain {
         };
         if let Some(limit) = refusal.limit
             && !self.limits.states.iter().any(|state| {
+                let window = state.limit.window;
                 state.limit.metric == metric
+                    && refusal.window.is_none_or(|told| told == window)
                     && (state.limit.amount == limit || state.configured_amount == Some(limit))
             })
         {
@@ -385,6 +406,7 @@ impl Domain {
                 reset: None,
                 as_of: Timestamp::from_nanos(now),
                 reservation: None,
+                window: refusal.window,
                 processing: None,
             };
             self.observe(observation, Timestamp::from_nanos(now));
@@ -398,6 +420,11 @@ impl Domain {
         let told = refusal.retry_after.is_some();
         let refused = |state: &&mut LimitState| {
             state.limit.metric == metric && !(told && state.window.is_log())
+        };
+        let of_window = |state: &LimitState| {
+            refusal
+                .window
+                .is_none_or(|window| window == state.limit.window)
         };
         let states = self.limits.states.iter_mut().filter(refused);
         match (refusal.limit, refusal.used) {
@@ -413,6 +440,7 @@ impl Domain {
                 }
             }
             (None, None) => {
+                let states = states.filter(|state| of_window(state));
                 if let Some(state) = states.min_by_key(|state| state.limit.window) {
                     state.window.raise_to(state.limit.amount, now);
                 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::Domain;
+use crate::charge::{Charge, Metric};
+use crate::limits::Start;
 use crate::queue::Load;
-use crate::request::{Binding, Outlook, WaiterId};
+use crate::request::{Binding, Outlook, Tier, WaiterId};
 use crate::slab::Key;
 use crate::snapshot::{DomainSnapshot, WaitingView};
 use crate::time::Timestamp;
@@ -40,10 +42,9 @@ impl Domain {
         let ahead = &self.elsewhere.with_others(ahead);
         let start = if ahead.count == 0 {
             let from = held.at.max(self.elsewhere.not_before());
-            self.limits.earliest(&waiter.charge, from)
+            self.earliest(&waiter.charge, waiter.tier, from)
         } else {
-            let units = |metric: crate::Metric| ahead.units[metric.index()];
-            self.limits.estimate(units, &waiter.charge, held.at)
+            self.start_behind(ahead, (&waiter.charge, waiter.tier), held.at)
         };
         let Some(start) = start else {
             return Some(Outlook {
@@ -52,11 +53,9 @@ impl Domain {
                 binding: Binding::Turn,
             });
         };
-        let before = crate::Metric::ALL
-            .into_iter()
-            .fold(crate::Charge::ZERO, |sum, metric| {
-                sum.with(metric, ahead.units[metric.index()])
-            });
+        let before = Metric::ALL.into_iter().fold(Charge::ZERO, |sum, metric| {
+            sum.with(metric, ahead.units[metric.index()])
+        });
         let (spaced, spacing) = self
             .gate
             .spaced(ahead.count, &before, &self.limits, held.at);
@@ -73,6 +72,31 @@ impl Domain {
             eta,
             binding,
         })
+    }
+
+    /// When a request that others go before should go.
+    pub(super) fn start_behind(
+        &self,
+        ahead: &Load,
+        (charge, tier): (&Charge, Tier),
+        from: u64,
+    ) -> Option<Start> {
+        let units = |metric: Metric| ahead.units[metric.index()];
+        // While more urgent ones wait, it goes by its tier's guaranteed share.
+        let contended = self.queue.is_waiting_above(tier);
+        let mut claimed_at = from;
+        loop {
+            let claims = self.claims_on(tier, claimed_at).filter(|_| !contended);
+            let start = self
+                .limits
+                .estimate(units, (charge, claims.as_ref()), from)?;
+            let at = start.at.max(claimed_at);
+            match claims {
+                // Less is claimed by then.
+                Some(claims) if at > claims.until => claimed_at = claims.until,
+                _ => return Some(Start { at, ..start }),
+            }
+        }
     }
 
     /// The first `max` waiters in the expected order of service.
@@ -109,6 +133,7 @@ impl Domain {
             limits: self.limits.views(now),
             in_flight: self.reservations.len(),
             concurrency_max: self.settings.concurrency_max,
+            concurrency_learned: self.gate.crowd_max(),
             spacing: self.settings.spacing,
             cool_down_until: (cool_down > now).then_some(cool_down),
             waiting: self.queue.waiting_per_tier(),

@@ -3,6 +3,7 @@
 use super::Domain;
 use crate::learning::charges::Charges;
 use crate::learning::delay::DelaySpread;
+use crate::learning::spent::Spent;
 use crate::limits::LimitState;
 use crate::snapshot::LimitSource;
 use crate::time::Timestamp;
@@ -29,6 +30,7 @@ impl Domain {
         self.charges = Charges::default();
         self.charges.open(now);
         self.delay = DelaySpread::default();
+        self.spent = Spent::new(now);
         self.learning = true;
         self.gate.start_over(&self.limits, now);
         self.limits_changed();

@@ -26,7 +26,8 @@ impl Domain {
             return Settled::Already;
         };
         self.expect_debts(self.debts_max.saturating_sub(open.debt_max));
-        self.gate.ended(settlement.outcome, now);
+        let in_flight = self.reservations.len();
+        self.gate.ended(settlement.outcome, in_flight, now);
         if settlement.outcome == Outcome::Refused {
             self.gate.not_let_in(&open.charge, open.taken_at);
         }
@@ -36,7 +37,16 @@ impl Domain {
         let refunded = open.charge.saturating_sub(charged);
         let debt = charged.saturating_sub(open.charge);
         self.totals.close(open.charge, refunded, debt);
+        let not_spent = match settlement.outcome {
+            Outcome::Refused => open.charge,
+            Outcome::Success | Outcome::Failed => refunded,
+        };
+        self.spent.take_back(&not_spent, open.taken_at, now);
+        self.spent.add(&debt, open.taken_at, now);
         self.flight.answered(id.0.serial);
+        if settlement.outcome == Outcome::Success {
+            self.try_more(now);
+        }
         let taken = Taken {
             serial: id.0.serial,
             at: open.taken_at,
@@ -73,6 +83,7 @@ impl Domain {
             self.charges.undo(parts, now);
         }
         self.totals.close(open.charge, open.charge, Charge::ZERO);
+        self.spent.take_back(&open.charge, open.taken_at, now);
         let taken = Taken {
             serial: id.0.serial,
             at: open.taken_at,

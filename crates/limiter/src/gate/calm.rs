@@ -90,6 +90,8 @@ impl Gate {
             RefusalKind::Overload => {
                 vec![scene.slow_start(scene.present_rate(meter), relapses)]
             }
+            // The bound on requests in flight is all that has to follow.
+            RefusalKind::Concurrency => Vec::new(),
             RefusalKind::Acceleration => {
                 let mut throttles = self.throttles.iter();
                 let held = throttles.find(|throttle| throttle.kind() == ThrottleKind::Growth);

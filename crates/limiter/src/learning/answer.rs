@@ -27,6 +27,8 @@ pub(crate) struct Answer {
     pub(crate) sent: u64,
     /// ... and here.
     pub(crate) latest: u64,
+    /// The length of the window, where it is told.
+    pub(crate) window: Option<u64>,
     /// How finely `reset` is told.
     pub(crate) resolution: u64,
     /// How finely the units left are told.
@@ -56,6 +58,7 @@ impl Answer {
             used,
             reset,
             sent,
+            window: observation.window.map(nanos).filter(|window| *window > 0),
             latest: now.saturating_sub(processing).max(sent),
             // A figure of milliseconds that happens to be whole seconds only looks coarser.
             resolution: if whole_seconds { SECOND_NS } else { MS_NS },

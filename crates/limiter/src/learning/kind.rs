@@ -131,9 +131,9 @@ impl KindEvidence {
             }
         }
         let longer = WINDOWS_NS
-            .iter()
-            .find(|window| **window + answer.resolution >= reset);
-        let window = longer.copied().unwrap_or(reset);
+            .into_iter()
+            .find(|window| *window + answer.resolution >= reset);
+        let window = answer.window.or(longer).unwrap_or(reset);
         match self.phase.observe(answer, reset, slack) {
             // At the start of a window, or near its end, other kinds say the same.
             Verdict::Agrees(_) if bucket.is_some() || sliding.is_some() => {}
@@ -228,7 +228,8 @@ impl KindEvidence {
 pub(crate) fn bucket_window(answer: &Answer, reset: u64) -> Option<(u64, f64)> {
     let full = |window: u64| scaled(answer.used, window, answer.limit);
     let nearest = |window: &u64| full(*window).abs_diff(reset);
-    let window = WINDOWS_NS.into_iter().min_by_key(nearest)?;
+    let usual = || WINDOWS_NS.into_iter().min_by_key(nearest);
+    let window = answer.window.or_else(usual)?;
     let grain = scaled(answer.grain, window, answer.limit);
     let slack = grain
         .saturating_add(answer.resolution)
@@ -243,7 +244,7 @@ pub(crate) fn bucket_window(answer: &Answer, reset: u64) -> Option<(u64, f64)> {
     } else {
         slack
     };
-    let most = if window == WINDOW_DEFAULT_NS {
+    let most = if window == WINDOW_DEFAULT_NS || answer.window.is_some() {
         f64::INFINITY
     } else {
         TOLD_AT_ONCE_MAX
@@ -253,7 +254,9 @@ pub(crate) fn bucket_window(answer: &Answer, reset: u64) -> Option<(u64, f64)> {
 
 /// The usual window for which a sliding window would give this answer, and how much that says.
 fn sliding_window(answer: &Answer, reset: u64) -> Option<(u64, f64)> {
-    WINDOWS_NS.into_iter().find_map(|window| {
+    let told = answer.window.into_iter();
+    let usual = WINDOWS_NS.into_iter().filter(|_| answer.window.is_none());
+    told.chain(usual).find_map(|window| {
         let fits = reset <= window && window - reset <= answer.resolution;
         // Whole seconds fit by chance more often than milliseconds do.
         fits.then(|| (window, ratio(window, answer.resolution).ln().min(4.0)))

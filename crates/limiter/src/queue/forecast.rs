@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::load::{Estimate, Load};
-use super::tier::{PPM, TierQueue, credit_after, next};
+use super::tier::{PPM, TierQueue, credit_after, next, scale_after};
 use super::{Queue, VIRTUAL_BITS, Waiter, virtual_cost};
 use crate::request::TenantId;
 use crate::slab::Key;
@@ -107,7 +107,7 @@ impl Queue {
             };
             order.push((key, ahead));
             ahead = ahead.plus(&waiter.load());
-            scale = waiter.cost.max(scale - scale / 16);
+            scale = scale_after(scale, waiter.cost);
             for (other, tier) in simulated
                 .iter_mut()
                 .enumerate()

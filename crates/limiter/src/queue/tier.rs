@@ -16,6 +16,9 @@ const DOUBLINGS_MAX: u64 = 2;
 /// A tier owes or is owed at most this many times the largest recent cost.
 const CREDIT_COSTS_MAX: i128 = 2;
 
+/// The largest recent cost is forgotten in about as many such costs of service.
+const SCALE_COSTS: u64 = 32;
+
 #[derive(Debug)]
 pub(crate) struct TierQueue {
     pub(crate) settings: TierSettings,
@@ -32,6 +35,12 @@ pub(crate) struct TierQueue {
     pub(crate) waiting: usize,
     /// The waiter that room is being kept for.
     pub(crate) promised: Option<Key>,
+}
+
+/// The largest recent cost after a service of `cost`. It is forgotten slowly enough that a tier which
+/// is served seldom, but much at once, makes up for that first.
+pub(crate) fn scale_after(scale: u64, cost: u64) -> u64 {
+    cost.max(scale.saturating_sub(cost / SCALE_COSTS)).max(1)
 }
 
 /// Which tier goes next, given how many wait in each and its credit: of those that have had less

@@ -8,6 +8,7 @@
 //! provider too, however late earlier launches arrived. A request that does not fit in the
 //! capacity less the guard waits for it.
 
+use crate::expected::{Claim, whole};
 use crate::settings::WINDOW_MAX;
 
 const WINDOW_MAX_NS: u64 = WINDOW_MAX.as_secs() * 1_000_000_000;
@@ -17,6 +18,14 @@ const LOW_POINTS: i128 = 64;
 
 /// Low points remembered at most; with debt there can be more than the capacity has.
 const LOW_POINTS_MAX: usize = 128;
+
+/// What is kept for more urgent requests is at most this part of the amount, and at most this part
+/// of what is left of the capacity: a bucket that is nearly full soon overflows.
+const KEPT_OF_AMOUNT: u64 = 4;
+const KEPT_OF_CAPACITY: u64 = 2;
+
+/// Surges are no longer than this.
+const SURGE_NS: u64 = 300_000_000_000;
 
 /// No level gets higher, so that sums of scaled numbers, each below a half of this, fit.
 /// It takes an amount and a charge near `u64::MAX` and a window near the longest to get there.
@@ -259,6 +268,20 @@ impl Bucket {
             .saturating_sub(self.level_at(now).max(0));
         let room = u128::try_from(room).unwrap_or(0) / u128::from(self.window.max(1));
         u64::try_from(room).unwrap_or(u64::MAX)
+    }
+
+    /// Units that it holds.
+    pub(crate) fn capacity(&self) -> u64 {
+        let units = self.burst.unsigned_abs() / u128::from(self.window.max(1));
+        u64::try_from(units).unwrap_or(u64::MAX)
+    }
+
+    /// `units` with what is kept for more urgent requests when they go.
+    pub(crate) fn with_kept(&self, units: u64, claim: &Claim) -> u64 {
+        let refill = self.amount as f64 / self.window.max(1) as f64;
+        let kept = whole(claim.size() + claim.surge(refill, SURGE_NS));
+        let of_capacity = self.capacity().saturating_sub(units) / KEPT_OF_CAPACITY;
+        units.saturating_add(kept.min(self.amount / KEPT_OF_AMOUNT).min(of_capacity))
     }
 
     pub(crate) fn used(&self, now: u64) -> u64 {

@@ -1,5 +1,10 @@
 //! Windows with fixed boundaries, anchored to a phase or opened by the first use.
 
+use crate::expected::Claim;
+
+/// In this last part of a window nothing is kept for more urgent requests any more.
+const LET_GO: u64 = 256;
+
 /// One window at one time.
 #[derive(Clone, Copy, Debug)]
 struct Span {
@@ -243,6 +248,44 @@ impl Fixed {
             return Some(from);
         }
         self.later(&span, units)
+    }
+
+    /// What is kept at `time` beside `units` for more urgent requests until the end of the window.
+    fn kept(&self, units: u64, claim: &Claim, span: &Span, time: u64) -> u64 {
+        let left = span.closing.saturating_sub(time);
+        let kept = claim.within(left.saturating_sub(self.span / LET_GO), f64::INFINITY);
+        kept.min(self.amount.saturating_sub(units))
+    }
+
+    pub(crate) fn earliest_beside(&self, units: u64, claim: &Claim, from: u64) -> Option<u64> {
+        let start = self.earliest(units, from)?;
+        let span = self.span_or_opened_at(start);
+        let spare = self.room(&span).saturating_sub(units);
+        let goes = |time| self.kept(units, claim, &span, time) <= spare;
+        let (mut low, mut high) = (start, span.closing.max(start));
+        if goes(low) {
+            return Some(low);
+        }
+        // What is kept gets less and is nothing in the end.
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if goes(middle) {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        Some(high)
+    }
+
+    pub(crate) fn headroom_beside(&self, units: u64, claim: &Claim, at: u64, now: u64) -> u64 {
+        let span = self.span_or_opened_at(now);
+        let kept = self.kept(units, claim, &span, at);
+        self.headroom(units.saturating_add(kept), at, now)
+    }
+
+    pub(crate) const fn capacity(&self) -> u64 {
+        self.amount
     }
 
     pub(crate) fn estimate(&self, ahead: u64, units: u64, now: u64) -> Option<u64> {

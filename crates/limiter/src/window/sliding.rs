@@ -2,12 +2,23 @@
 
 use std::collections::VecDeque;
 
+use super::even::Evenness;
+use crate::expected::{Claim, HORIZON_NS, whole};
+
 /// A span is kept in about this many granules, so that a day takes no more memory than a second.
 const GRANULES: u64 = 1024;
 
 /// Where a window is counted elsewhere, what is taken expires within this part of a window of when it
 /// does here.
 const EXPIRES_ABOUT: u64 = 64;
+
+/// Of what is kept for more urgent requests, at most this part of the amount is left unused on
+/// average, and this one at any time.
+const UNUSED: f64 = 60.0;
+const KEPT: f64 = 40.0;
+
+/// Part of the largest surge that is under way on average.
+const SURGE_MEAN: f64 = 4.0;
 
 /// Expired granules that are remembered for answers which still count them.
 const EXPIRED_KEPT: usize = 1024;
@@ -30,6 +41,7 @@ pub(crate) struct Sliding {
     expired: VecDeque<Granule>,
     /// What expired before this time is not known any more.
     expired_since: u64,
+    evenness: Evenness,
 }
 
 impl Sliding {
@@ -41,6 +53,7 @@ impl Sliding {
             sum: 0,
             expired: VecDeque::new(),
             expired_since: 0,
+            evenness: Evenness::new(amount, span),
         }
     }
 
@@ -77,6 +90,7 @@ impl Sliding {
 
     pub(crate) fn take(&mut self, units: u64, now: u64) {
         self.forget_expired(now);
+        self.evenness.take(units, now);
         let units = u128::from(units);
         self.sum += units;
         let joins = self
@@ -97,6 +111,7 @@ impl Sliding {
     }
 
     pub(crate) fn refund(&mut self, units: u64, taken_at: u64) {
+        self.evenness.refund(units);
         let index = self
             .granules
             .partition_point(|granule| granule.last < taken_at);
@@ -242,6 +257,81 @@ impl Sliding {
         }
         let target = self.amount.checked_sub(units)?;
         Some(self.sunk(u128::from(target), from))
+    }
+
+    /// What comes back on average, in units per nanosecond.
+    fn refill(&self) -> f64 {
+        self.amount as f64 / self.span.max(1) as f64
+    }
+
+    /// `units` with one more urgent request, and what at most is kept for an uneven demand.
+    fn with_margin(&self, units: u64, claim: &Claim) -> (u64, f64) {
+        let surge = claim.surge(self.refill(), HORIZON_NS);
+        let amount = self.amount as f64;
+        let most = (amount / UNUSED + surge / SURGE_MEAN).min(amount / KEPT);
+        let one = claim.size().min(most);
+        let need = units.saturating_add(whole(one).min(self.amount.saturating_sub(units)));
+        (need, most - one)
+    }
+
+    pub(crate) fn earliest_beside(&self, units: u64, claim: &Claim, from: u64) -> Option<u64> {
+        let (need, spread_max) = self.with_margin(units, claim);
+        if need > self.amount {
+            return None;
+        }
+        let claim = claim.served_by(self.refill());
+        let mut start = self.evenness.earliest(0, from);
+        let mut since = from;
+        // Until each expiry, what is free by then has to last for what is claimed by then.
+        for (free, until) in self.frees(from) {
+            let spare = free.saturating_sub(u128::from(need));
+            let lasts = claim.lasts(u64::try_from(spare).unwrap_or(u64::MAX), spread_max);
+            if since > start.saturating_add(HORIZON_NS) || lasts >= HORIZON_NS {
+                break;
+            }
+            start = start.max(until.saturating_sub(lasts));
+            since = until;
+        }
+        Some(start)
+    }
+
+    /// When use that is to be even may go on after `ahead` more.
+    pub(crate) fn even_from(&self, ahead: u64, from: u64) -> u64 {
+        self.evenness.earliest(ahead, from)
+    }
+
+    /// Units that are free from `time` on if nothing more is taken, each until when.
+    fn frees(&self, time: u64) -> impl Iterator<Item = (u128, u64)> {
+        let (mut sum, granules) = self.alive_at(time);
+        granules.map(move |granule| {
+            let free = u128::from(self.amount).saturating_sub(sum);
+            sum -= granule.units;
+            (free, self.expires(granule))
+        })
+    }
+
+    pub(crate) fn headroom_beside(&self, units: u64, claim: &Claim, at: u64, now: u64) -> u64 {
+        let (need, spread_max) = self.with_margin(units, claim);
+        let mut room = self.headroom(need, at, now);
+        if room == u64::MAX {
+            return room;
+        }
+        let claim = claim.served_by(self.refill());
+        room = room.min(self.evenness.headroom(at, now));
+        for (free, until) in self.frees(at) {
+            let time = until.saturating_sub(at).min(HORIZON_NS);
+            let claimed = u128::from(claim.within(time, spread_max));
+            let left = free.saturating_sub(u128::from(need).saturating_add(claimed));
+            room = room.min(u64::try_from(left).unwrap_or(u64::MAX));
+            if room == 0 || time == HORIZON_NS {
+                break;
+            }
+        }
+        room
+    }
+
+    pub(crate) const fn capacity(&self) -> u64 {
+        self.amount
     }
 
     pub(crate) fn estimate(&self, ahead: u64, units: u64, now: u64) -> Option<u64> {

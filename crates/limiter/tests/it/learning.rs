@@ -23,6 +23,7 @@ fn observed(limit: u64, remaining: i64, reset_ms: u64) -> Observation {
         reset,
         as_of: JUST_NOW,
         reservation: None,
+        window: None,
         processing: None,
     }
 }
@@ -34,6 +35,7 @@ fn quota_refusal(retry_after: Option<Duration>) -> ProviderRefusal {
         used: None,
         level: None,
         requested: None,
+        window: None,
         sent_at: at(0),
         retry_after,
         wait_named: retry_after.is_some(),

@@ -8,6 +8,7 @@
 )]
 
 mod backfill;
+mod beside;
 mod conservation;
 mod deadlines;
 mod episodes;
@@ -22,5 +23,6 @@ mod pacing;
 mod provider;
 mod reset;
 mod settlement;
+mod silent;
 mod unconfigured;
 mod world;

@@ -270,3 +270,56 @@ fn a_request_that_fits_but_is_not_first_waits_for_its_turn() {
         }
     ));
 }
+
+#[test]
+fn a_prospect_is_what_the_ticket_says_to_who_comes_then_and_asking_changes_nothing() {
+    for seed in 0..100 {
+        let mut random = Random(seed);
+        let amount = random.within(500, 5_000);
+        let mut domain = Domain::new(settings(&[bucket(amount, MINUTE)]), at(0)).unwrap();
+        let mut now = 0;
+        let (mut at_once, mut waited) = (0, 0);
+        for _ in 0..60 {
+            now += random.within(0, 200 * MS);
+            let request = request(1, tokens(random.within(1, amount / 4)));
+            let prospect = domain.prospect(&request, at(now));
+            assert_eq!(prospect, domain.prospect(&request, at(now)));
+            assert!(!prospect.is_hopeless);
+            match domain.submit(request, at(now)) {
+                Submission::Admitted(_) => {
+                    assert_eq!(prospect.wait, Some(Duration::ZERO), "seed {seed}");
+                    at_once += 1;
+                }
+                Submission::Queued(ticket) => {
+                    let (told, came) = (eta_ns(prospect.wait), eta_ns(ticket.outlook.eta));
+                    assert!(told.abs_diff(came) <= 100, "seed {seed}: {told} {came}");
+                    assert_eq!(prospect.waiting + 1, ticket.outlook.position);
+                    waited += 1;
+                }
+                Submission::Refused(refusal) => panic!("{refusal:?}"),
+            }
+        }
+        assert!(at_once > 0 && waited > 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_prospect_tells_what_is_left_and_what_can_never_go() {
+    let mut domain = Domain::new(settings(&[bucket(1_000, MINUTE)]), at(0)).unwrap();
+    assert_eq!(
+        domain.prospect(&request(1, tokens(1)), at(0)).room_ppm,
+        1_000_000
+    );
+    assert!(matches!(
+        domain.submit(request(1, tokens(750)), at(0)),
+        Submission::Admitted(_)
+    ));
+    let prospect = domain.prospect(&request(1, tokens(1)), at(0));
+    assert_eq!((prospect.room_ppm, prospect.in_flight), (250_000, 1));
+    assert_eq!(prospect.takes_ppm, 1_000);
+    assert!(
+        domain
+            .prospect(&request(1, tokens(1_001)), at(0))
+            .is_hopeless
+    );
+}

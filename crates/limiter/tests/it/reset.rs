@@ -15,6 +15,7 @@ fn told(remaining: i64, sent: u64, id: paceline_limiter::ReservationId) -> Obser
         reset: Some(Duration::from_secs(60)),
         as_of: at(sent),
         reservation: Some(id),
+        window: None,
         processing: None,
     }
 }

@@ -383,6 +383,7 @@ impl Run {
                     reset: Some(Duration::from_millis(*reset_ms)),
                     as_of: at(call.sent),
                     reservation: call.refusal.is_none().then_some(reservation.id),
+                    window: None,
                     processing: self
                         .tells_processing
                         .then(|| Duration::from_nanos(call.processing + overstated)),
@@ -412,6 +413,7 @@ impl Run {
                     jitter: Duration::from_millis(self.random.within(0, 50)),
                     penalty: Charge::ZERO,
                     kind: RefusalKind::Quota,
+                    window: None,
                     sent_at: at(call.sent),
                     wait_named: true,
                 },

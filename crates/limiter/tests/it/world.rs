@@ -83,6 +83,7 @@ pub(crate) fn refusal(sent_at: u64, retry_after_ms: Option<u64>) -> ProviderRefu
         used: None,
         level: None,
         requested: None,
+        window: None,
         sent_at: Timestamp::from_nanos(sent_at),
         retry_after: retry_after_ms.map(Duration::from_millis),
         wait_named: retry_after_ms.is_some(),
@@ -145,6 +146,7 @@ pub(crate) struct World {
     pub(crate) expired: Vec<(u64, u64, Refusal)>,
     pub(crate) refused: Vec<(u64, u64, Refusal)>,
     pub(crate) waiting: HashMap<WaiterId, (u64, u64, Request)>,
+    pub(crate) polls: u64,
     agenda: BTreeMap<(u64, u64), Action>,
     follow: Follow,
     sequence: u64,
@@ -163,6 +165,7 @@ impl World {
             expired: Vec::new(),
             refused: Vec::new(),
             waiting: HashMap::new(),
+            polls: 0,
             agenda: BTreeMap::new(),
             follow: Box::new(|_| Vec::new()),
             sequence: 0,
@@ -248,6 +251,7 @@ impl World {
 
     pub(crate) fn poll(&mut self) {
         let mut events = Vec::new();
+        self.polls += 1;
         self.domain.poll(self.time(), &mut events);
         for event in events {
             match event {

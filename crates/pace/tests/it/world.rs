@@ -229,6 +229,7 @@ impl Caller {
                 reset: Some(counted.reset),
                 as_of: sent,
                 reservation: Some(lease.id()),
+                window: None,
                 processing: Some(work),
             }]);
             self.served.fetch_add(tokens, Ordering::Relaxed);
@@ -247,6 +248,7 @@ impl Caller {
             used: None,
             level: None,
             requested: Some(tokens),
+            window: None,
             sent_at,
             retry_after: None,
             wait_named: false,

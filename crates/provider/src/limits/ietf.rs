@@ -66,6 +66,7 @@ fn report_for<'r>(reports: &'r mut Vec<LimitReport>, name: &str) -> &'r mut Limi
                 remaining: None,
                 reset: None,
                 window: None,
+                rounded_to: 1,
             });
             reports.len() - 1
         });
@@ -96,6 +97,7 @@ fn draft_07(states: &[Item<'_>], policies: &[Item<'_>]) -> Option<LimitReport> {
         remaining: i64::try_from(member("remaining")?).ok(),
         reset: member("reset").map(Duration::from_secs),
         window: window.map(Duration::from_secs),
+        rounded_to: 1,
     })
 }
 

@@ -18,17 +18,20 @@ const NOT_ENFORCED: i64 = -1;
 pub(super) fn reports(headers: &HeaderMap, now: Option<SystemTime>) -> Vec<LimitReport> {
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for (name, value) in headers {
-        let Some((what, subject)) = parts(name.as_str()) else {
+        let Some((what, family, subject)) = parts(name.as_str()) else {
             continue;
         };
         let Ok(value) = value.to_str() else {
             continue;
         };
-        let place = drafts.iter().position(|draft| draft.subject == subject);
+        let place = drafts
+            .iter()
+            .position(|draft| (draft.family, draft.subject) == (family, subject));
         let place = match place {
             Some(place) => place,
             None if drafts.len() < REPORTS_MAX => {
                 drafts.push(Draft {
+                    family,
                     subject,
                     ..Draft::default()
                 });
@@ -63,26 +66,61 @@ impl What {
     }
 }
 
+/// Whose way of naming a header follows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Family {
+    #[default]
+    OpenAi,
+    Anthropic,
+    AnthropicPriority,
+    /// `x-tokenlimit-*`.
+    Together,
+    /// `x-trial-endpoint-call-*`.
+    CohereTrial,
+}
+
 /// Splits a name such as `x-ratelimit-remaining-tokens`. Before draft 07 the IETF fields were named
 /// the same way, without a metric.
 ///
 /// Anthropic puts the metric first, as in `anthropic-ratelimit-input-tokens-remaining`.
-fn parts(name: &str) -> Option<(What, &str)> {
-    if let Some(rest) = name.strip_prefix("anthropic-ratelimit-") {
-        let (subject, what) = rest.rsplit_once('-')?;
-        return Some((What::named(what)?, subject));
+fn parts(name: &str) -> Option<(What, Family, &str)> {
+    let metric_first = [
+        ("anthropic-ratelimit-", Family::Anthropic),
+        ("anthropic-priority-", Family::AnthropicPriority),
+    ];
+    for (start, family) in metric_first {
+        if let Some(rest) = name.strip_prefix(start) {
+            let (subject, what) = rest.rsplit_once('-')?;
+            return Some((What::named(what)?, family, subject));
+        }
+    }
+    if let Some(what) = name.strip_prefix("x-tokenlimit-") {
+        return Some((What::named(what)?, Family::Together, "tokens"));
+    }
+    if let Some(what) = name.strip_prefix("x-trial-endpoint-call-") {
+        return Some((What::named(what)?, Family::CohereTrial, "requests"));
     }
     let rest = name
         .strip_prefix("x-")
         .unwrap_or(name)
         .strip_prefix("ratelimit-")?;
     let (what, subject) = rest.split_once('-').unwrap_or((rest, ""));
-    Some((What::named(what)?, subject))
+    Some((What::named(what)?, Family::OpenAi, subject))
+}
+
+/// What the request was charged, where a header tells.
+pub(super) fn charged_tokens(headers: &HeaderMap) -> Option<u64> {
+    let value = headers
+        .get("x-ratelimit-tokens-query-cost")?
+        .to_str()
+        .ok()?;
+    u64::try_from(count(value.trim())?).ok()
 }
 
 /// The headers of one limit.
 #[derive(Default)]
 struct Draft<'a> {
+    family: Family,
     subject: &'a str,
     limit: Option<i64>,
     remaining: Option<i64>,
@@ -118,13 +156,25 @@ impl Draft<'_> {
             return None;
         }
         let subject = Subject::named(self.subject);
+        let scope = match self.family {
+            Family::AnthropicPriority => LimitScope::Priority,
+            _ => subject.scope,
+        };
+        let counts_tokens = matches!(
+            subject.metric,
+            LimitMetric::Tokens | LimitMetric::InputTokens | LimitMetric::OutputTokens
+        );
         Some(LimitReport {
             metric: subject.metric,
-            scope: subject.scope,
+            scope,
             limit,
             remaining: self.remaining,
             reset: self.reset,
             window: subject.window.or(self.renewal_period),
+            rounded_to: match self.family {
+                Family::Anthropic | Family::AnthropicPriority if counts_tokens => 1_000,
+                _ => 1,
+            },
         })
     }
 }

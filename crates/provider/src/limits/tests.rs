@@ -2,6 +2,7 @@
 
 use super::{LimitHeaders, LimitReport, LimitScope, retry_after, should_retry};
 use crate::LimitMetric::{self, *};
+use crate::profile::Profile;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use std::time::{Duration, SystemTime};
@@ -33,6 +34,7 @@ fn report(metric: LimitMetric, limit: u64, remaining: i64, reset_ms: u64) -> Lim
         remaining: Some(remaining),
         reset: ms(reset_ms),
         window: None,
+        rounded_to: 1,
     }
 }
 
@@ -407,4 +409,74 @@ fn resets_that_name_a_moment_are_durations_by_the_providers_clock() {
     let undated = LimitHeaders::parse(&headers(&lines[1..]));
     assert!(undated.reports.iter().all(|report| report.reset.is_none()));
     assert_eq!(undated.reports.len(), 3);
+}
+
+#[test]
+fn the_same_name_is_another_window_with_another_provider() {
+    let pair = headers(&[
+        ("x-ratelimit-limit-requests", "1000"),
+        ("x-ratelimit-remaining-requests", "998"),
+        ("x-ratelimit-reset-requests", "2m52.8s"),
+        ("x-ratelimit-limit-tokens", "8000"),
+        ("x-ratelimit-remaining-tokens", "7927"),
+        ("x-ratelimit-reset-tokens", "547ms"),
+    ]);
+    let windows = |profile: &str| {
+        let profile = Profile::named(profile).unwrap();
+        let parsed = LimitHeaders::parse_for(profile, &pair, None);
+        let window = |metric| parsed.account(metric).unwrap().window;
+        (window(Requests), window(Tokens))
+    };
+    assert_eq!(windows("groq"), (ms(86_400_000), ms(60_000)));
+    assert_eq!(windows("azure"), (ms(10_000), ms(60_000)));
+    assert_eq!(windows("openai"), (None, None));
+    let azure = headers(&[
+        ("x-ratelimit-limit-requests", "120"),
+        ("x-ratelimit-renewalperiod-requests", "60"),
+    ]);
+    let azure = LimitHeaders::parse_for(Profile::named("azure").unwrap(), &azure, None);
+    assert_eq!(azure.account(Requests).unwrap().window, ms(60_000));
+}
+
+#[test]
+fn families_of_names_are_kept_apart() {
+    let got = parse(&[
+        ("x-ratelimit-limit", "60"),
+        ("x-ratelimit-remaining", "59"),
+        ("x-ratelimit-reset", "1"),
+        ("x-tokenlimit-limit", "60000"),
+        ("x-tokenlimit-remaining", "59000"),
+    ]);
+    assert_eq!((got[0].metric, got[0].limit), (Requests, Some(60)));
+    assert_eq!((got[1].metric, got[1].remaining), (Tokens, Some(59_000)));
+    let got = parse(&[("x-trial-endpoint-call-remaining", "17")]);
+    assert_eq!((got[0].metric, got[0].remaining), (Requests, Some(17)));
+    let got = parse(&[
+        ("anthropic-ratelimit-input-tokens-limit", "2000000"),
+        ("anthropic-ratelimit-requests-limit", "1000"),
+        ("anthropic-priority-input-tokens-limit", "10000"),
+    ]);
+    let seen: Vec<_> = got
+        .iter()
+        .map(|report| (report.metric, report.scope.clone(), report.rounded_to))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (Requests, LimitScope::Default, 1),
+            (InputTokens, LimitScope::Default, 1_000),
+            (InputTokens, LimitScope::Priority, 1_000),
+        ]
+    );
+}
+
+#[test]
+fn what_a_request_was_charged_and_whose_limits_they_are_is_read() {
+    let parsed = LimitHeaders::parse(&headers(&[
+        ("x-ratelimit-tokens-query-cost", "1,207"),
+        ("x-ratelimit-key", "my-deployment"),
+    ]));
+    assert_eq!(parsed.charged_tokens, Some(1_207));
+    assert_eq!(parsed.deployment.as_deref(), Some("my-deployment"));
+    assert_eq!(parsed.reports, []);
 }

@@ -1,5 +1,7 @@
 //! Which call a path is, whether it counts against limits, and what its body looks like.
 
+mod native;
+
 use http::Method;
 use std::borrow::Cow;
 
@@ -62,6 +64,24 @@ pub enum EndpointKind {
     MessagesCountTokens,
     /// Anthropic's `/messages/batches`.
     MessagesBatches,
+    /// Gemini's `/models/{model}:generateContent`.
+    GeminiGenerate,
+    /// Gemini's `/models/{model}:streamGenerateContent`.
+    GeminiStream,
+    /// Gemini's `/models/{model}:countTokens`.
+    GeminiCountTokens,
+    /// Gemini's `/models/{model}:embedContent` and `:batchEmbedContents`.
+    GeminiEmbed,
+    /// Bedrock's `/model/{id}/converse`.
+    BedrockConverse,
+    /// Bedrock's `/model/{id}/converse-stream`.
+    BedrockConverseStream,
+    /// Bedrock's `/model/{id}/invoke`.
+    BedrockInvoke,
+    /// Bedrock's `/model/{id}/invoke-with-response-stream`.
+    BedrockInvokeStream,
+    /// Bedrock's `/model/{id}/count-tokens`.
+    BedrockCountTokens,
     /// Not in the inventory, or retired: passes through as it is.
     #[default]
     Unknown,
@@ -109,15 +129,15 @@ pub struct Endpoint {
     pub unmetered: bool,
 }
 
-/// Path segments that are looked at, Azure's three in front included. What is deeper differs only
-/// in ids.
-const DEPTH_SEEN: usize = 9;
+/// Path segments that are looked at, those in front of the operation included: Vertex has seven of
+/// them. What is deeper differs only in ids.
+const DEPTH_SEEN: usize = 10;
 
 impl Endpoint {
     /// Classifies a call by its method and its path, which comes without the query.
     ///
-    /// Known with and without the `/v1` in front, and in Azure's forms `/openai/v1/...` and
-    /// `/openai/deployments/{deployment}/...`. Repeated and trailing slashes, dot segments and
+    /// Known with and without the `/v1` in front, in Azure's forms `/openai/v1/...` and
+    /// `/openai/deployments/{deployment}/...`, and in Google's and Amazon's own. Repeated and trailing slashes, dot segments and
     /// percent escapes are resolved first: a server may well resolve them, and a disguised path
     /// must not evade the pacing.
     #[must_use]
@@ -149,6 +169,10 @@ impl Endpoint {
             ["decisions", rest @ ..] => text_work(EndpointKind::Decisions, post, rest),
             ["messages", rest @ ..] => messages(post, rest),
             ["images" | "audio" | "videos", ..] => media(post, segments),
+            ["models" | "tunedModels" | "endpoints", call] if post && call.contains(':') => {
+                native::gemini(call)
+            }
+            ["model", .., action] => native::bedrock(post, action),
             _ => management(post, segments),
         }
     }
@@ -295,7 +319,26 @@ fn without_version<'s, 'a>(segments: &'s [&'a str]) -> &'s [&'a str] {
     match segments {
         ["openai", "deployments", _, rest @ ..]
         | ["openai", "v1", rest @ ..]
-        | ["v1", rest @ ..] => rest,
+        | ["v1beta", "openai", rest @ ..] => rest,
+        ["v1" | "v1beta" | "v1beta1", rest @ ..] => without_place(rest),
+        _ => segments,
+    }
+}
+
+/// Drops the project and the place that Vertex names.
+fn without_place<'s, 'a>(segments: &'s [&'a str]) -> &'s [&'a str] {
+    match segments {
+        ["projects", _, "locations", _, "publishers", _, rest @ ..]
+        | [
+            "projects",
+            _,
+            "locations",
+            _,
+            "endpoints",
+            "openapi",
+            rest @ ..,
+        ] => rest,
+        ["projects", _, "locations", _, rest @ ..] => rest,
         _ => segments,
     }
 }

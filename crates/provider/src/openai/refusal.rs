@@ -1,10 +1,15 @@
 //! What a provider's error means: which limit, by how much, and whether to try again.
 
 mod classify;
+mod details;
 mod envelope;
+mod fault;
 mod message;
+mod profile;
 #[cfg(test)]
 mod tests;
+
+pub use fault::Fault;
 
 use crate::clock::date;
 use crate::limits::{retry_after, should_retry};
@@ -28,6 +33,8 @@ const ROUNDING: Duration = Duration::from_secs(1);
 pub enum RefusalKind {
     /// A limit is reached: the same request passes after a while.
     RateLimited,
+    /// Too many requests are under way at once: one passes as soon as another ends.
+    Concurrency,
     /// The request is larger than a whole limit: it never passes.
     RequestTooLarge,
     /// Traffic rose too fast: wait, and lower the rate.
@@ -42,6 +49,10 @@ pub enum RefusalKind {
     FlexUnavailable,
     /// The request itself is wrong.
     InvalidRequest,
+    /// The request does not fit into the model's context.
+    ContextLengthExceeded,
+    /// The provider's rules on content forbid to answer it.
+    ContentFiltered,
     /// The key is missing, wrong, or not allowed to do this.
     Authentication,
     /// The path, the model or the object does not exist.
@@ -84,6 +95,8 @@ pub struct Refusal {
     pub requested: Option<u64>,
     /// The limit's own name, where it is not that of the model (`gpt-5.4-long-context`).
     pub limit_name: Option<String>,
+    /// Google's id of the quota. Unlike a limit's name it is the same for every model.
+    pub quota_id: Option<String>,
     /// The model that the message names.
     pub model: Option<String>,
     /// How long to wait: what the message prints, unless a header asks for more than that rounded
@@ -121,16 +134,57 @@ impl Refusal {
         if status < 400 {
             return None;
         }
-        let mut refusal = Self::new(Some(status), ErrorObject::from_body(body));
-        refusal.retry_after = longer_wait(refusal.retry_after, asked_wait(headers, now));
+        let mut error = ErrorObject::from_body(body);
+        if error.kind.is_none() {
+            error.kind = amazon_error_type(headers);
+        }
+        let reset_at = error.details.reset_at;
+        let mut refusal = Self::new(Some(status), error);
+        refusal.heed(headers);
+        let asked = asked_wait(headers, now).or_else(|| {
+            let left = reset_at?.duration_since(now.or_else(|| date(headers))?);
+            left.ok()
+        });
+        refusal.retry_after = longer_wait(refusal.retry_after, asked);
         refusal.should_retry = should_retry(headers);
         Some(refusal)
+    }
+
+    /// Takes in the headers that say what kind of limit it was.
+    fn heed(&mut self, headers: &HeaderMap) {
+        let value = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+        if self.kind != RefusalKind::RateLimited {
+            return;
+        }
+        // Azure's penalty for sending on and on while refused.
+        let is_penalty = value("x-ratelimit-abusepenalty-active")
+            .is_some_and(|active| active.eq_ignore_ascii_case("true"));
+        if is_penalty {
+            self.kind = RefusalKind::SlowDown;
+        }
+        // GitHub's names of its limits.
+        match value("x-ratelimit-type") {
+            Some("UserConcurrentRequests") => self.kind = RefusalKind::Concurrency,
+            Some("UserByMinute") => {
+                self.metric = self.metric.or(Some(LimitMetric::Requests));
+                self.window = self.window.or(Some(message::MINUTE));
+            }
+            _ => {}
+        }
     }
 
     /// Reads a refusal from an error inside a stream: the error object, or the event around it.
     #[must_use]
     pub fn from_error_object(error: &[u8]) -> Self {
         Self::new(None, ErrorObject::from_body(error))
+    }
+
+    /// Reads a refusal from an exception of Amazon's inside a stream, which is named apart from it.
+    pub(super) fn from_exception(name: &str, payload: &[u8]) -> Self {
+        let mut error = ErrorObject::from_body(payload);
+        let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
+        error.kind = Some(name.to_owned());
+        Self::new(None, error)
     }
 
     fn new(status: Option<u16>, error: ErrorObject) -> Self {
@@ -144,6 +198,7 @@ impl Refusal {
             used: facts.used,
             requested: facts.requested,
             limit_name: facts.limit_name,
+            quota_id: facts.quota_id,
             model: facts.model,
             retry_after: facts.wait,
             should_retry: None,
@@ -160,7 +215,7 @@ impl Refusal {
     #[must_use]
     pub const fn retry(&self) -> RetryAdvice {
         match self.kind {
-            RefusalKind::RateLimited | RefusalKind::SlowDown => {
+            RefusalKind::RateLimited | RefusalKind::SlowDown | RefusalKind::Concurrency => {
                 RetryAdvice::After(self.retry_after)
             }
             RefusalKind::Overloaded | RefusalKind::ServerError | RefusalKind::FlexUnavailable => {
@@ -175,6 +230,8 @@ impl Refusal {
             RefusalKind::RequestTooLarge
             | RefusalKind::QuotaExhausted
             | RefusalKind::InvalidRequest
+            | RefusalKind::ContextLengthExceeded
+            | RefusalKind::ContentFiltered
             | RefusalKind::Authentication
             | RefusalKind::NotFound => RetryAdvice::Never,
         }
@@ -187,6 +244,13 @@ impl Refusal {
             (_, None) => RetryAdvice::Backoff,
         }
     }
+}
+
+/// Amazon names the error in a header: `ThrottlingException:http://...`.
+fn amazon_error_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("x-amzn-errortype")?.to_str().ok()?;
+    let name = value.split(':').next()?.trim();
+    (!name.is_empty()).then(|| name[..name.floor_char_boundary(NAME_BYTES_MAX)].to_owned())
 }
 
 /// The wait that the headers ask for.

@@ -67,6 +67,8 @@ pub struct RequestFacts<'a> {
     pub previous_response: bool,
     /// Whether the response runs in the background.
     pub background: bool,
+    /// Whether the model is told to think first, in Anthropic's or Gemini's words.
+    pub thinking: bool,
 }
 
 impl<'a> RequestFacts<'a> {
@@ -98,6 +100,23 @@ impl<'a> RequestFacts<'a> {
         deployment: &'a str,
     ) -> Result<Self, RequestError> {
         reader::read(kind, body, Some(deployment), None)
+    }
+
+    /// Everything at once: the model that the path names, see
+    /// [`Endpoint::model_in_path`](crate::Endpoint::model_in_path), and a taker of the text as in
+    /// [`parse_with_text`](Self::parse_with_text). Calls of Gemini and Bedrock are of the model in
+    /// the path; elsewhere it stands in where the body names none.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_call(
+        kind: EndpointKind,
+        body: &'a [u8],
+        model_in_path: Option<&'a str>,
+        each_text: Option<&mut dyn FnMut(&str)>,
+    ) -> Result<Self, RequestError> {
+        reader::read(kind, body, model_in_path, each_text)
     }
 
     /// Like [`parse`](Self::parse), and hands every counted piece of text to `each_text` in the

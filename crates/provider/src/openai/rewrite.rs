@@ -1,4 +1,5 @@
-//! The one rewrite of a body: asking for the usage of a stream, by splicing a few bytes.
+//! The rewrites of a body, by splicing a few bytes: asking for the usage of a stream, and naming
+//! another model.
 
 use crate::json::{JsonResult, Kind, Skimmer};
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,55 @@ pub fn with_include_usage(body: &Bytes) -> Option<Bytes> {
     rewritten.extend_from_slice(splice.text);
     rewritten.extend_from_slice(body.get(splice.range.end..)?);
     Some(rewritten.freeze())
+}
+
+/// The body with the `model` at its top replaced, and every other byte as it was; a body without one
+/// gets it in front. Where it is there several times, which servers read differently, all are
+/// replaced.
+///
+/// `None` where the body is no JSON object.
+///
+/// ```
+/// use paceline_provider::with_model;
+///
+/// let body = br#"{ "n": 1, "model" : "fast" }"#;
+/// assert_eq!(with_model(body, "gpt-4o-mini").unwrap(), br#"{ "n": 1, "model" : "gpt-4o-mini" }"#);
+/// ```
+#[must_use]
+pub fn with_model(body: &[u8], new_model: &str) -> Option<Vec<u8>> {
+    let mut json = Skimmer::new(body);
+    if json.peek().ok()? != Kind::Object {
+        return None;
+    }
+    let first_key = json.offset() + 1;
+    let mut is_empty = true;
+    let mut models = Vec::new();
+    json.object(|inner, key| {
+        is_empty = false;
+        let (_, range) = value_range(inner)?;
+        if &*key.name() == b"model" {
+            models.push(range);
+        }
+        Ok(())
+    })
+    .and_then(|()| json.end())
+    .ok()?;
+    let value = serde_json::Value::from(new_model).to_string();
+    let mut written = Vec::with_capacity(body.len() + value.len() + 16);
+    let mut done = 0;
+    if models.is_empty() {
+        done = first_key;
+        written.extend_from_slice(body.get(..done)?);
+        written.extend_from_slice(format!(r#""model":{value}"#).as_bytes());
+        written.extend_from_slice(if is_empty { b"" } else { b"," });
+    }
+    for range in models {
+        written.extend_from_slice(body.get(done..range.start)?);
+        written.extend_from_slice(value.as_bytes());
+        done = range.end;
+    }
+    written.extend_from_slice(body.get(done..)?);
+    Some(written)
 }
 
 /// A text that takes the place of a range of the body.
@@ -118,7 +168,7 @@ fn value_range(json: &mut Skimmer<'_>) -> JsonResult<(Kind, Range<usize>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::with_include_usage;
+    use super::{with_include_usage, with_model};
     use bytes::Bytes;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -186,7 +236,52 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_model_alone_is_replaced() {
+        for (body, rewritten) in [
+            (r#"{"model":"a"}"#, r#"{"model":"b\"c"}"#),
+            ("{}", r#"{"model":"b\"c"}"#),
+            (" { } ", r#" {"model":"b\"c" } "#),
+            (
+                "{\n  \"n\": 1.0e0 }",
+                "{\"model\":\"b\\\"c\",\n  \"n\": 1.0e0 }",
+            ),
+            (
+                r#"{"model" : null, "x":{"model":"a"}, "m\u006fdel":["a"]}"#,
+                r#"{"model" : "b\"c", "x":{"model":"a"}, "m\u006fdel":"b\"c"}"#,
+            ),
+        ] {
+            let written = with_model(body.as_bytes(), "b\"c").unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), rewritten, "{body}");
+        }
+        for body in [
+            "",
+            "[]",
+            r#"{"model":"a""#,
+            r#"{"model":"a"} x"#,
+            "\"model\"",
+            "{model:1}",
+        ] {
+            assert_eq!(with_model(body.as_bytes(), "b"), None, "{body}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn naming_a_model_changes_nothing_else(
+            keys in proptest::collection::btree_map("[a-z\"\\\\é]{1,6}", "\\PC{0,8}", 0..5),
+            old in proptest::option::of("\\PC{0,8}"),
+            new in "\\PC{0,12}",
+        ) {
+            let mut body = json!(keys);
+            if let Some(old) = old {
+                body["model"] = json!(old);
+            }
+            let written = with_model(body.to_string().as_bytes(), &new).unwrap();
+            body["model"] = json!(new);
+            prop_assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), body);
+        }
+
         #[test]
         fn the_rewrite_changes_nothing_but_the_option(
             keys in proptest::collection::btree_map("[a-z\"\\\\é]{1,6}", "\\PC{0,8}", 0..5),

@@ -1,5 +1,6 @@
 //! Reads a streamed answer while it passes through untouched.
 
+mod native;
 mod observe;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ use super::refusal::Refusal;
 use super::usage::Usage;
 use crate::sse::{Event, Framer};
 use bytes::Bytes;
+use native::Native;
 
 /// Bytes of an event that are looked at; a larger one passes unscanned.
 const EVENT_BYTES_MAX: usize = 1 << 20;
@@ -19,7 +21,8 @@ const BUFFER_BYTES_KEPT: usize = 64 << 10;
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StreamEnd {
-    /// `[DONE]`, `response.completed`, or the last event of another dialect.
+    /// `[DONE]`, `response.completed`, or the last event of another dialect; with Gemini the first
+    /// reason to finish, and with Bedrock `messageStop`, after which the usage may still come.
     Completed,
     /// `response.incomplete`: a limit of the request itself, such as its output tokens, cut it
     /// short.
@@ -35,8 +38,8 @@ pub struct StreamOutcome {
     pub complete: bool,
     /// How it ended.
     pub end: Option<StreamEnd>,
-    /// Whether a choice of chat or legacy completions named its reason to finish. Some copies of
-    /// the API send no `[DONE]` after it.
+    /// Whether a choice of chat or legacy completions, or of Gemini and Bedrock, named its reason to
+    /// finish. Some copies of OpenAI's API send no `[DONE]` after it.
     pub finish_reason_seen: bool,
     /// The last usage seen.
     pub usage: Option<Usage>,
@@ -66,11 +69,16 @@ pub struct StreamOutcome {
 /// The pieces may be cut anywhere. They are handed on as they are, without a copy, as soon as they
 /// come. Only where the usage chunk is to be withheld does an event that is cut between two pieces
 /// wait for its end, and its beginning is copied. No more than one event of at most 1 MiB is kept.
+///
+/// Besides server-sent events, it reads Bedrock's binary frames and Gemini's streamed lists, by the
+/// kind of the call.
 #[derive(Debug)]
 pub struct StreamScanner {
     kind: EndpointKind,
     strip_usage_chunk: bool,
     framer: Framer,
+    /// Where the stream is no server-sent events, or may not be.
+    native: Native,
     /// A copy of what is there of the unfinished event, while it is small enough.
     partial: Vec<u8>,
     /// The length of the unfinished event so far.
@@ -96,6 +104,7 @@ impl StreamScanner {
             kind,
             strip_usage_chunk: strip_usage_chunk && has_usage_chunk,
             framer: Framer::new(),
+            native: Native::new(kind),
             partial: Vec::new(),
             event_length: 0,
             content_length: 0,
@@ -106,6 +115,12 @@ impl StreamScanner {
 
     /// Takes the next piece of the stream, and hands on what is to be forwarded.
     pub fn scan(&mut self, chunk: Bytes, out: &mut impl FnMut(Bytes)) {
+        if let Some(events) = self.native.read(self.kind, chunk, &mut self.outcome, out) {
+            self.scan_events(events, out);
+        }
+    }
+
+    fn scan_events(&mut self, chunk: Bytes, out: &mut impl FnMut(Bytes)) {
         let owed = usize::from(self.framer.owes_line_feed() && chunk.starts_with(b"\n"));
         if owed > 0 {
             self.framer.line_feed_taken();

@@ -2,6 +2,7 @@
 
 use super::endpoint::EndpointKind;
 use crate::json::{JsonResult, Kind, Skimmer};
+use http::HeaderMap;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,8 @@ pub struct Usage {
     pub cached_input_tokens: u64,
     /// Input that was written to the cache.
     pub cache_write_tokens: u64,
+    /// Of what was written to the cache, what stays there for an hour, which costs more (Anthropic).
+    pub cache_write_1h_tokens: u64,
     /// All output, reasoning included.
     pub output_tokens: u64,
     /// Output that was spent on reasoning.
@@ -49,30 +52,41 @@ pub struct Answered {
 
 impl Answered {
     /// Reads a whole JSON answer, at its top or in its `response`; the last of each counts. What is
-    /// not there, or behind the place where the answer is cut off, is `None`.
+    /// not there, or behind the place where the answer is cut off, is `None`. Gemini streams a list
+    /// of answers where no events are asked for, which is read as well.
     ///
     /// Nulls and missing counts are zero, and numbers may be written with decimals.
     #[must_use]
     pub fn from_body(kind: EndpointKind, body: &[u8]) -> Self {
         let mut answered = Self::default();
         let mut json = Skimmer::new(body);
-        if !matches!(json.peek(), Ok(Kind::Object)) {
-            return answered;
-        }
         // An answer that is cut off after its usage has still told it.
-        let _ = json.object(|inner, key| match &*key.name() {
-            b"response" if inner.peek()? == Kind::Object => {
-                inner.object(|response, key| answered.member(kind, response, &key.name()))
-            }
-            name => answered.member(kind, inner, name),
-        });
+        let _ = match json.peek() {
+            Ok(Kind::Object) => answered.object(kind, &mut json),
+            Ok(Kind::Array) if kind.is_gemini() => json.array(|inner| match inner.peek()? {
+                Kind::Object => answered.object(kind, inner),
+                _ => inner.skip_unchecked().map(drop),
+            }),
+            _ => return answered,
+        };
         answered
+    }
+
+    fn object(&mut self, kind: EndpointKind, json: &mut Skimmer<'_>) -> JsonResult {
+        json.object(|inner, key| match &*key.name() {
+            b"response" if inner.peek()? == Kind::Object => {
+                inner.object(|response, key| self.member(kind, response, &key.name()))
+            }
+            name => self.member(kind, inner, name),
+        })
     }
 
     fn member(&mut self, kind: EndpointKind, json: &mut Skimmer<'_>, key: &[u8]) -> JsonResult {
         match key {
-            b"usage" => read(kind, json, &mut self.usage),
-            b"model" => name(json, &mut self.model),
+            b"usage" | b"usageMetadata" => {
+                read(kind, json, &mut self.usage, &mut self.service_tier)
+            }
+            b"model" | b"modelVersion" => name(json, &mut self.model),
             b"service_tier" => name(json, &mut self.service_tier),
             _ => json.skip_unchecked().map(drop),
         }
@@ -86,6 +100,28 @@ impl Usage {
         Answered::from_body(kind, body).usage
     }
 
+    /// Reads the counts that Bedrock tells in the headers of an `InvokeModel` answer, whose body is
+    /// the model's own (`x-amzn-bedrock-input-token-count`, `-output-token-count`).
+    #[must_use]
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let value = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+        let input_tokens: Option<u64> = value("x-amzn-bedrock-input-token-count");
+        let output_tokens: Option<u64> = value("x-amzn-bedrock-output-token-count");
+        if input_tokens.is_none() && output_tokens.is_none() {
+            return None;
+        }
+        let (input_tokens, output_tokens) = (
+            input_tokens.unwrap_or_default(),
+            output_tokens.unwrap_or_default(),
+        );
+        Some(Self {
+            input_tokens,
+            output_tokens,
+            total_tokens: input_tokens.saturating_add(output_tokens),
+            ..Self::default()
+        })
+    }
+
     /// The larger of each count, for usage that comes in parts.
     pub(super) fn merged(self, other: Self) -> Self {
         let input_tokens = self.input_tokens.max(other.input_tokens);
@@ -94,6 +130,7 @@ impl Usage {
             input_tokens,
             cached_input_tokens: self.cached_input_tokens.max(other.cached_input_tokens),
             cache_write_tokens: self.cache_write_tokens.max(other.cache_write_tokens),
+            cache_write_1h_tokens: self.cache_write_1h_tokens.max(other.cache_write_1h_tokens),
             output_tokens,
             reasoning_tokens: self.reasoning_tokens.max(other.reasoning_tokens),
             total_tokens: input_tokens.saturating_add(output_tokens),
@@ -106,17 +143,22 @@ impl Usage {
     }
 }
 
-/// Reads the value of a key `usage`; `into` is left as it is where the value says nothing.
+/// Reads the value of a key `usage`; what the value says nothing of is left as it is. Anthropic tells
+/// the service tier there.
 pub(super) fn read(
     kind: EndpointKind,
     json: &mut Skimmer<'_>,
     into: &mut Option<Usage>,
+    service_tier: &mut Option<String>,
 ) -> JsonResult {
     if json.peek()? != Kind::Object {
         return json.skip_unchecked().map(drop);
     }
     let mut draft = Draft::default();
-    json.object(|inner, key| draft.member(inner, &key.name()))?;
+    json.object(|inner, key| match &*key.name() {
+        b"service_tier" => name(inner, service_tier),
+        other => draft.member(inner, other),
+    })?;
     if draft.is_known {
         *into = Some(draft.usage(kind));
     }
@@ -145,6 +187,9 @@ struct Draft {
     /// Anthropic's counts beside its `input_tokens`, which leave them out.
     cache_read: u64,
     cache_creation: u64,
+    /// Gemini's counts beside its `promptTokenCount` and `candidatesTokenCount`.
+    tool_use_prompt: u64,
+    thoughts: u64,
     is_known: bool,
 }
 
@@ -157,6 +202,27 @@ impl Draft {
             b"completion_tokens_details" | b"output_tokens_details" | b"output_token_details" => {
                 return details(json, |name, tokens| self.output_detail(name, tokens));
             }
+            b"cache_creation" => {
+                return details(json, |name, tokens| {
+                    if name == b"ephemeral_1h_input_tokens" {
+                        self.usage.cache_write_1h_tokens = tokens;
+                    }
+                });
+            }
+            b"promptTokensDetails" => {
+                return modalities(json, |modality, tokens| match modality {
+                    b"\"AUDIO\"" => self.usage.audio_input_tokens = tokens,
+                    b"\"IMAGE\"" => self.usage.image_input_tokens = tokens,
+                    _ => {}
+                });
+            }
+            b"candidatesTokensDetails" => {
+                return modalities(json, |modality, tokens| match modality {
+                    b"\"AUDIO\"" => self.usage.audio_output_tokens = tokens,
+                    b"\"IMAGE\"" => self.usage.image_output_tokens = tokens,
+                    _ => {}
+                });
+            }
             b"seconds" => {
                 self.usage.audio_ms = thousandfold(json.skip_unchecked()?);
                 self.is_known = true;
@@ -168,11 +234,32 @@ impl Draft {
             return Ok(());
         };
         let place = match name {
-            b"prompt_tokens" | b"input_tokens" => &mut self.usage.input_tokens,
-            b"completion_tokens" | b"output_tokens" => &mut self.usage.output_tokens,
-            b"total_tokens" => self.total.insert(0),
-            b"cache_read_input_tokens" => &mut self.cache_read,
-            b"cache_creation_input_tokens" => &mut self.cache_creation,
+            b"prompt_tokens"
+            | b"input_tokens"
+            | b"inputTokens"
+            | b"promptTokenCount"
+            | b"inputTokenCount"
+            | b"prompt_token_count"
+            | b"inputTextTokenCount" => &mut self.usage.input_tokens,
+            b"completion_tokens"
+            | b"output_tokens"
+            | b"outputTokens"
+            | b"candidatesTokenCount"
+            | b"outputTokenCount"
+            | b"generation_token_count" => &mut self.usage.output_tokens,
+            b"total_tokens" | b"totalTokens" | b"totalTokenCount" => self.total.insert(0),
+            b"cache_read_input_tokens" | b"cacheReadInputTokens" | b"cacheReadInputTokenCount" => {
+                &mut self.cache_read
+            }
+            b"cache_creation_input_tokens"
+            | b"cacheWriteInputTokens"
+            | b"cacheWriteInputTokenCount" => &mut self.cache_creation,
+            // DeepSeek's, beside `prompt_tokens`, which holds them.
+            b"prompt_cache_hit_tokens" | b"cachedContentTokenCount" => {
+                &mut self.usage.cached_input_tokens
+            }
+            b"toolUsePromptTokenCount" => &mut self.tool_use_prompt,
+            b"thoughtsTokenCount" => &mut self.thoughts,
             _ => return Ok(()),
         };
         *place = tokens;
@@ -192,7 +279,7 @@ impl Draft {
 
     fn output_detail(&mut self, name: &[u8], tokens: u64) {
         match name {
-            b"reasoning_tokens" => self.usage.reasoning_tokens = tokens,
+            b"reasoning_tokens" | b"thinking_tokens" => self.usage.reasoning_tokens = tokens,
             b"audio_tokens" => self.usage.audio_output_tokens = tokens,
             b"image_tokens" => self.usage.image_output_tokens = tokens,
             _ => {}
@@ -201,7 +288,7 @@ impl Draft {
 
     fn usage(self, kind: EndpointKind) -> Usage {
         let mut usage = self.usage;
-        if kind == EndpointKind::Messages {
+        if kind == EndpointKind::Messages || kind.is_bedrock() {
             usage.cached_input_tokens = self.cache_read;
             usage.cache_write_tokens = self.cache_creation;
             usage.input_tokens = usage
@@ -209,10 +296,48 @@ impl Draft {
                 .saturating_add(self.cache_read)
                 .saturating_add(self.cache_creation);
         }
+        if kind.is_gemini() {
+            usage.reasoning_tokens = self.thoughts;
+            usage.input_tokens = usage.input_tokens.saturating_add(self.tool_use_prompt);
+            usage.output_tokens = usage.output_tokens.saturating_add(self.thoughts);
+        }
         let sum = usage.input_tokens.saturating_add(usage.output_tokens);
-        usage.total_tokens = self.total.unwrap_or(sum);
+        // xAI leaves reasoning out of its output; the total shows it.
+        let with_reasoning = sum.saturating_add(usage.reasoning_tokens);
+        if usage.reasoning_tokens > 0 && self.total == Some(with_reasoning) {
+            usage.output_tokens = usage.output_tokens.saturating_add(usage.reasoning_tokens);
+        }
+        usage.total_tokens = match self.total {
+            // Bedrock's total leaves the cache out or not, by model.
+            Some(total) if !kind.is_bedrock() => total,
+            _ => sum,
+        };
         usage
     }
+}
+
+/// Gemini's counts by kind of content: `[{"modality": "AUDIO", "tokenCount": 7}]`.
+fn modalities(json: &mut Skimmer<'_>, mut each: impl FnMut(&[u8], u64)) -> JsonResult {
+    if json.peek()? != Kind::Array {
+        return json.skip_unchecked().map(drop);
+    }
+    json.array(|inner| {
+        if inner.peek()? != Kind::Object {
+            return inner.skip_unchecked().map(drop);
+        }
+        let (mut modality, mut tokens): (&[u8], _) = (b"", None);
+        inner.object(|member, key| {
+            let value = member.skip_unchecked()?;
+            match &*key.name() {
+                b"modality" => modality = value,
+                b"tokenCount" => tokens = count(value),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        each(modality, tokens.unwrap_or_default());
+        Ok(())
+    })
 }
 
 fn details(json: &mut Skimmer<'_>, mut each: impl FnMut(&[u8], u64)) -> JsonResult {

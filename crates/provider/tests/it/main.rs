@@ -4,3 +4,7 @@ mod checks;
 mod goldens;
 mod life;
 mod mutations;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod readings;

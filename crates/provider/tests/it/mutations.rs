@@ -2,8 +2,11 @@
 
 use crate::{checks, goldens};
 
-/// Cases of each target; five targets make 220,000.
+/// Cases of each target; with those of frames, six targets make 225,000.
 const CASES: u32 = 44_000;
+
+/// Cases of the frames, whose checksums take long.
+const CASES_OF_FRAMES: u32 = 5_000;
 
 /// Snippets that steer a mutation towards the edges of the grammars.
 const SNIPPETS: &[&[u8]] = &[
@@ -94,8 +97,12 @@ fn mutate(random: &mut XorShift, input: &mut Vec<u8>, other: &[u8]) {
 
 /// Runs a check over mutations of the inputs, each behind `prefix` bytes that choose the variant.
 fn run(seed: u64, goldens: &[&str], prefix: usize, check: fn(&[u8])) {
+    run_cases(CASES, seed, goldens, (prefix, check));
+}
+
+fn run_cases(cases: u32, seed: u64, goldens: &[&str], (prefix, check): (usize, fn(&[u8]))) {
     let mut random = XorShift(seed);
-    for case in 0..CASES {
+    for case in 0..cases {
         let mut input = goldens[random.below(goldens.len())].as_bytes().to_vec();
         let other = goldens[random.below(goldens.len())].as_bytes();
         // The first cases are the goldens themselves.
@@ -133,4 +140,10 @@ fn no_mutated_answer_breaks_a_rule() {
 #[test]
 fn no_mutated_stream_breaks_a_rule() {
     run(0xa076_1d64_78bd_642f, goldens::STREAMS, 3, checks::sse);
+}
+
+#[test]
+fn no_mutated_frame_breaks_a_rule() {
+    let seed = 0x8ebc_6af0_9c88_c6e3;
+    run_cases(CASES_OF_FRAMES, seed, goldens::FRAMES, (3, checks::frames));
 }

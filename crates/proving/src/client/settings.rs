@@ -29,7 +29,13 @@ pub(super) fn settings(rules: &Gateway, quotas: &[QuotaRule]) -> DomainSettings 
         Knowledge::Nothing => Vec::new(),
         Knowledge::Amounts | Knowledge::Everything => quotas
             .iter()
-            .map(|quota| limit(quota, rules.knows, guard))
+            .map(|quota| {
+                limit(
+                    &held_back(quota, rules.headroom_percent),
+                    rules.knows,
+                    guard,
+                )
+            })
             .collect(),
     };
     DomainSettings {
@@ -47,12 +53,37 @@ pub(super) fn settings(rules: &Gateway, quotas: &[QuotaRule]) -> DomainSettings 
             }
         },
         limits,
-        calm: CalmSettings::default(),
-        queue: QueueSettings {
-            waiting_max: usize::MAX,
-            waiting_per_tenant_max: usize::MAX,
-            ..QueueSettings::default()
-        },
+        calm: calm(rules),
+        queue: queue(rules),
+    }
+}
+
+fn calm(rules: &Gateway) -> CalmSettings {
+    let defaults = CalmSettings::default();
+    let given = rules.stabilisation_s.map(Duration::from_secs);
+    CalmSettings {
+        stabilisation: given.unwrap_or(defaults.stabilisation),
+        ..defaults
+    }
+}
+
+fn queue(rules: &Gateway) -> QueueSettings {
+    let mut tiers = QueueSettings::default().tiers;
+    for (tier, percent) in tiers.iter_mut().zip(rules.shares_percent.iter().flatten()) {
+        tier.guaranteed_share_ppm = percent.saturating_mul(10_000);
+    }
+    QueueSettings {
+        waiting_max: rules.waiting_max.unwrap_or(usize::MAX),
+        waiting_per_tenant_max: rules.waiting_per_tenant_max.unwrap_or(usize::MAX),
+        tiers,
+    }
+}
+
+/// What is kept of a limit: 1 at the least.
+fn held_back(quota: &QuotaRule, percent: u32) -> QuotaRule {
+    match percent {
+        0 => *quota,
+        percent => quota.scaled(-f64::from(percent)),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a scenario must hold beyond its form.
 
-use super::{Arrivals, Fault, FaultKind, Kind, Provider, Scenario, ScenarioFault, Size, Workload};
+use super::{
+    Arrivals, Fault, FaultKind, Gateway, Kind, Provider, Scenario, ScenarioFault, Size, Workload,
+};
 use crate::time::Span;
 
 /// The most requests of a job or a burst, and the most that steady arrivals may bring in all.
@@ -123,6 +125,7 @@ fn senders(scenario: &Scenario, faults: &mut Faults) {
         format!("must be at most 1000 (got {})", scenario.gateway.count),
         "",
     );
+    queue(&scenario.gateway, faults);
     let shortest = scenario
         .provider
         .quota
@@ -136,6 +139,34 @@ fn senders(scenario: &Scenario, faults: &mut Faults) {
         format!("must be shorter than the shortest window, {shortest} s"),
         "the guard covers the spread of the delay to the provider",
     );
+}
+
+fn queue(gateway: &Gateway, faults: &mut Faults) {
+    faults.refuse(
+        gateway.headroom_percent > 99,
+        "gateway.headroom_percent",
+        format!("must be at most 99 (got {})", gateway.headroom_percent),
+        "",
+    );
+    let shares = gateway.shares_percent.unwrap_or_default();
+    let sum: u64 = shares.iter().copied().map(u64::from).sum();
+    faults.refuse(
+        sum > 100,
+        "gateway.shares_percent",
+        format!("must give at most 100 together (got {sum})"),
+        "lower one of them",
+    );
+    for (seconds, key) in [
+        (gateway.max_wait_s, "gateway.max_wait_s"),
+        (gateway.stabilisation_s, "gateway.stabilisation_s"),
+    ] {
+        faults.refuse(
+            seconds.is_some_and(|seconds| seconds > DURATION_S_MAX),
+            key,
+            format!("must be at most {DURATION_S_MAX}"),
+            "",
+        );
+    }
 }
 
 fn provider(scenario: &Scenario, faults: &mut Faults) {

@@ -54,6 +54,23 @@ pub struct Gateway {
     pub penalty_tokens: u64,
     /// Retries of one request.
     pub retries: u32,
+    /// The part of each known limit that is held back, in percent.
+    pub headroom_percent: u32,
+    /// The longest wait of a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_wait_s: Option<u64>,
+    /// Requests waiting at once; no bound where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_max: Option<usize>,
+    /// Requests of one tenant waiting at once; no bound where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_per_tenant_max: Option<usize>,
+    /// The guaranteed shares of interactive, standard and batch requests, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shares_percent: Option<[u32; 3]>,
+    /// How long the rate of a refused limit stays reduced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stabilisation_s: Option<u64>,
 }
 
 /// What a gateway is told of the limits.
@@ -127,6 +144,12 @@ impl Default for Gateway {
             settle: Settle::Learned,
             penalty_tokens: 1_000,
             retries: 5,
+            headroom_percent: 0,
+            max_wait_s: None,
+            waiting_max: None,
+            waiting_per_tenant_max: None,
+            shares_percent: None,
+            stabilisation_s: None,
         }
     }
 }

@@ -95,9 +95,10 @@ impl World<'_> {
 
     fn admitted(&mut self, call: CallId, work: &Work) {
         self.note(Happening::Admitted, u64::from(call), work.tokens);
-        self.story.admitted(self.now_ns - self.start_ns);
         let charge = self.calls.get(call as usize).map(|known| &known.prompt);
         let charge = charge.map(|prompt| self.upstream.charge(prompt));
+        let tokens = charge.map_or(0, |charge| charge.tokens);
+        self.story.admitted(self.now_ns - self.start_ns, tokens);
         if let (Some(known), Some(charge)) = (self.calls.get_mut(call as usize), charge) {
             known.charge.add(&charge);
         }

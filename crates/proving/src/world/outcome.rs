@@ -6,7 +6,7 @@ use paceline_simulator::JournalEntry;
 
 use super::{Call, World};
 use crate::sender::Fate;
-use crate::time::NANOS_PER_MINUTE;
+use crate::time::{NANOS_PER_MINUTE, NANOS_PER_SECOND};
 use crate::trace::Event;
 use crate::upstream::Ledger;
 
@@ -23,6 +23,10 @@ pub(crate) struct Story {
     pub(crate) reasons: BTreeMap<String, u64>,
     /// Requests that arrived and were not on their way, at the end of each second.
     pub(crate) waiting: Vec<u64>,
+    /// Requests that were served, by the second of the answer.
+    pub(crate) served: Vec<u64>,
+    /// Tokens that were charged to the senders, by the second of the admission.
+    pub(crate) tokens: Vec<u64>,
     /// Waits of the requests that were served, from arrival to the attempt that was.
     pub(crate) waits_ns: Vec<u64>,
     /// When the provider admitted the last request.
@@ -56,15 +60,18 @@ impl Story {
         }
     }
 
-    pub(super) fn admitted(&mut self, since_ns: u64) {
+    pub(super) fn admitted(&mut self, since_ns: u64, tokens: u64) {
         self.last_admission_ns = Some(since_ns);
+        count(&mut self.tokens, since_ns, tokens);
     }
 
-    pub(super) fn answered(&mut self, call: &Call, now_ns: u64) {
+    /// `since_ns` is the time since the start.
+    pub(super) fn answered(&mut self, call: &Call, now_ns: u64, since_ns: u64) {
         self.last_answer_ns = now_ns;
         let Some(fate) = call.fate else { return };
         self.fates[fate as usize] += 1;
         if fate == Fate::Served {
+            count(&mut self.served, since_ns, 1);
             self.waits_ns
                 .push(call.sent_ns.saturating_sub(call.arrived_ns));
         }
@@ -72,6 +79,17 @@ impl Story {
 
     pub(super) fn tick(&mut self, waiting: u64) {
         self.waiting.push(waiting);
+    }
+}
+
+/// Adds to the second of a time.
+fn count(seconds: &mut Vec<u64>, since_ns: u64, more: u64) {
+    let second = usize::try_from(since_ns / NANOS_PER_SECOND).unwrap_or(usize::MAX);
+    if seconds.len() <= second {
+        seconds.resize(second.saturating_add(1), 0);
+    }
+    if let Some(sum) = seconds.get_mut(second) {
+        *sum += more;
     }
 }
 

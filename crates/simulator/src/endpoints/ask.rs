@@ -22,10 +22,11 @@ pub(super) struct Ask {
 impl Ask {
     pub(super) fn read(provider: &Provider, input: &Input<'_>) -> Result<Self, ApiError> {
         let mut body = parse(&input.body)?;
-        let model = match body.get("model") {
-            None | Some(Value::Null) => return Err(missing_model()),
-            Some(Value::String(model)) if !model.is_empty() => model.clone(),
-            Some(_) => return Err(wrong_type("model", "a string")),
+        let model = match (input.model, body.get("model")) {
+            (Some(model), _) => model.to_owned(),
+            (None, None | Some(Value::Null)) => return Err(missing_model()),
+            (None, Some(Value::String(model))) if !model.is_empty() => model.clone(),
+            (None, Some(_)) => return Err(wrong_type("model", "a string")),
         };
         check_model(provider, &model)?;
         let stream = body.remove("stream");

@@ -1,11 +1,13 @@
 //! `POST /v1/chat/completions`.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{
     Input, Prepared,
     ask::{Ask, room},
-    tools::ToolCall,
+    tools::{ToolCall, structured},
 };
 use crate::{
     answer::{Answer, Dialect, Event, Pace},
@@ -70,7 +72,7 @@ struct Chat {
 }
 
 struct Choice {
-    tokens: Vec<&'static str>,
+    tokens: Vec<Cow<'static, str>>,
     call: Option<ToolCall>,
     finish: &'static str,
 }
@@ -245,11 +247,25 @@ impl Choice {
                 tokens,
             );
         }
-        let (count, was_cut) = provider.output_tokens(seed, limit);
+        let schema = body.pointer("/response_format/json_schema/schema");
+        let (tokens, was_cut) = match schema {
+            Some(schema) => structured(schema, seed, limit),
+            None => {
+                let (count, was_cut) = provider.output_tokens(seed, limit);
+                (
+                    content::tokens(seed, count)
+                        .into_iter()
+                        .map(Cow::from)
+                        .collect(),
+                    was_cut,
+                )
+            }
+        };
         let finish = if was_cut { "length" } else { "stop" };
+        let count = tokens.len() as u64;
         (
             Self {
-                tokens: content::tokens(seed, count),
+                tokens,
                 call: None,
                 finish,
             },
@@ -292,8 +308,10 @@ impl Choice {
     /// The deltas that carry the content.
     fn parts(&self) -> Vec<Json> {
         let Some(call) = &self.call else {
-            let tokens = self.tokens.iter().copied();
-            return tokens.map(|token| object! { "content": token }).collect();
+            let tokens = self.tokens.iter();
+            return tokens
+                .map(|token| object! { "content": token.as_ref() })
+                .collect();
         };
         let pieces = call.pieces().into_iter().map(|piece| {
             let function = object! { "arguments": piece };

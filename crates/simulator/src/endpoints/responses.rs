@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::{
-    Input, Prepared,
+    Input, Keep, Prepared,
     ask::{Ask, room},
     tools::ToolCall,
 };
@@ -54,13 +54,8 @@ pub(super) fn create(
     let keeps = ask.get("store").and_then(Value::as_bool).unwrap_or(true);
     let keep = keeps.then(|| {
         let total_tokens = usage.prompt + usage.completion;
-        (
-            written.echo.id(),
-            KeptResponse {
-                body: whole.to_vec().into(),
-                total_tokens,
-            },
-        )
+        let body = whole.to_vec().into();
+        Keep::Response(written.echo.id(), KeptResponse { body, total_tokens })
     });
     let answer = if ask.stream {
         let dialect = Dialect::Responses(Box::new(written.echo.clone()));

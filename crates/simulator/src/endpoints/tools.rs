@@ -1,5 +1,7 @@
 //! Calls of the caller's tools, made when the request demands one.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::content::{Draw, tokens};
@@ -35,12 +37,19 @@ impl ToolCall {
         let function = functions.find(wanted)?;
         let name = function.get("name")?.as_str()?.to_owned();
         let schema = function.get("parameters").unwrap_or(&Value::Null);
-        let arguments = example(schema, &mut Draw::new(digest), 0).to_string();
         Some(Self {
-            name,
-            arguments,
             was_named: named.is_some(),
+            ..Self::of(&name, schema, digest)
         })
+    }
+
+    /// A call of a tool whose arguments have a schema.
+    pub(super) fn of(name: &str, schema: &Value, digest: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            arguments: example(schema, &mut Draw::new(digest), 0).to_string(),
+            was_named: true,
+        }
     }
 
     /// What usage reports for the call: a token for each four characters begun.
@@ -68,6 +77,19 @@ impl ToolCall {
             .map(|piece| piece.iter().collect())
             .collect()
     }
+}
+
+/// An answer that fits a schema, in pieces of four characters, each of which counts as one token; at
+/// most so many, and whether it was cut.
+pub(super) fn structured(
+    schema: &Value,
+    digest: u64,
+    limit: u64,
+) -> (Vec<Cow<'static, str>>, bool) {
+    let mut pieces = ToolCall::of("", schema, digest).pieces();
+    let was_cut = pieces.len() as u64 > limit;
+    pieces.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    (pieces.into_iter().map(Cow::from).collect(), was_cut)
 }
 
 /// Schemas deeper than this get an empty object.
@@ -140,6 +162,18 @@ mod tests {
         assert!(["celsius", "fahrenheit"].contains(&arguments["unit"].as_str().unwrap()));
         assert!(arguments["tags"][0].is_boolean());
         assert_eq!(call.pieces().concat(), call.arguments);
+    }
+
+    #[test]
+    fn an_answer_fits_its_schema_unless_it_is_cut() {
+        let schema = json!({"type": "object", "properties": {
+            "city": {"type": "string"}, "days": {"type": "integer"},
+        }});
+        let (pieces, was_cut) = structured(&schema, 3, 100);
+        let answer: Value = serde_json::from_str(&pieces.concat()).unwrap();
+        assert!(answer["city"].is_string() && answer["days"].is_u64() && !was_cut);
+        assert_eq!(structured(&schema, 3, 2).0, pieces[..2]);
+        assert!(structured(&schema, 3, 2).1);
     }
 
     #[test]

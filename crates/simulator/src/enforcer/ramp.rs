@@ -7,10 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decision::Refusal;
+use super::decision::{QuotaLevel, Refusal};
 use crate::{
     charge::Charge,
-    quota::{Metric, NANOS_PER_MS},
+    quota::{Metric, NANOS_PER_MS, Quota, QuotaKind},
 };
 
 /// How fast traffic may grow.
@@ -67,6 +67,18 @@ impl Ramp {
         Some(Refusal::SlowDown {
             wait_ns: step_ns - now_ns % step_ns,
         })
+    }
+
+    pub(super) fn level(&mut self, now_ns: u64) -> QuotaLevel {
+        self.advance(now_ns);
+        let step_ns = nanos(self.limit.step_ms);
+        let quota = Quota::bucket(self.limit.metric, self.ceiling, self.limit.step_ms);
+        QuotaLevel {
+            quota: quota.kept_as(QuotaKind::Fixed),
+            used: self.step_used,
+            remaining: self.ceiling.saturating_sub(self.step_used),
+            reset_ns: step_ns - now_ns % step_ns,
+        }
     }
 
     fn advance(&mut self, now_ns: u64) {

@@ -59,7 +59,9 @@ impl FaultOrder {
             ) => {
                 *after_events = number(name, value)?;
             }
-            ("ms", Fault::SlowDrip { every_ms }) => *every_ms = number(name, value)?,
+            ("ms", Fault::SlowDrip { every_ms: ms } | Fault::Delay { ms }) => {
+                *ms = number(name, value)?;
+            }
             ("by", Fault::WrongContentLength { off_by }) => *off_by = number(name, value)?,
             _ => return Err(InvalidFault::UnknownParameter(name.to_owned())),
         }
@@ -80,6 +82,8 @@ impl Fault {
             Self::BadGateway => "502",
             Self::Overloaded => "503",
             Self::GatewayTimeout => "504",
+            Self::Delay { .. } => "delay",
+            Self::WebPage => "web_page",
             Self::Hang => "hang",
             Self::HangAfterHeaders => "hang_after_headers",
             Self::CutStream { .. } => "cut_stream",
@@ -95,7 +99,7 @@ impl Fault {
     }
 
     /// Every fault, with its parameters at their defaults.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::RateLimited,
         Self::TooLarge,
         Self::InsufficientQuota,
@@ -104,6 +108,8 @@ impl Fault {
         Self::BadGateway,
         Self::Overloaded,
         Self::GatewayTimeout,
+        Self::Delay { ms: 1_000 },
+        Self::WebPage,
         Self::Hang,
         Self::HangAfterHeaders,
         Self::CutStream { after_events: 2 },

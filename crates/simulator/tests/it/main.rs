@@ -6,6 +6,7 @@ mod book;
 mod client;
 mod connections;
 mod control;
+mod dialects;
 mod endpoints;
 mod faults;
 mod files;

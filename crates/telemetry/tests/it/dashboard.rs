@@ -18,7 +18,7 @@ const NOT_SHOWN: [(&str, &str); 2] = [
 ];
 
 /// The rows, in their order.
-const ROWS: [&str; 9] = [
+const ROWS: [&str; 10] = [
     "Health",
     "Quotas",
     "Queue",
@@ -28,6 +28,7 @@ const ROWS: [&str; 9] = [
     "Estimates",
     "Shared store",
     "Provider",
+    "Lanes",
 ];
 
 /// Labels that Prometheus itself gives to every series.

@@ -42,7 +42,9 @@ pub(super) fn net_tokens(journal: &[JournalEntry], from_ns: u64, to_ns: u64) -> 
             match &entry.decision {
                 Decision::Admitted { .. } => tokens,
                 Decision::Refused { .. } => 0,
-                Decision::Settled { added, .. } => added.tokens.cast_signed() - tokens,
+                Decision::Corrected { added, .. } | Decision::Settled { added, .. } => {
+                    added.tokens.cast_signed() - tokens
+                }
             }
         })
         .sum()

@@ -7,8 +7,7 @@ use paceline_batch::plan::{
 };
 
 use super::{Made, PlanArgs};
-use crate::batch::view::dollars;
-use crate::figures::{bar, counted, grouped, per, percent, share, span_ms};
+use crate::figures::{bar, counted, dollars, grouped, per, percent, share, span_ms};
 use crate::table::{Side, Table};
 use crate::terminal::{Style, plain};
 

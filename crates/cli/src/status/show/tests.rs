@@ -1,8 +1,18 @@
 //! What a known state looks like.
 
-use paceline_admin_api::{ClockState, CoolDown, RateLimits, TierDepth, TokenTotals};
+use paceline_admin_api::{ClockState, CoolDown, Lanes, RateLimits, TierDepth, TokenTotals};
 
 use super::*;
+
+fn totals() -> TokenTotals {
+    TokenTotals {
+        reserved: 1_000,
+        settled: 700,
+        refunded: 100,
+        outstanding: 200,
+        debt: 50,
+    }
+}
 
 fn state() -> State {
     let tokens = LimitState {
@@ -45,13 +55,7 @@ fn state() -> State {
                 }),
                 episode: None,
                 throttles: vec![],
-                tokens: TokenTotals {
-                    reserved: 1_000,
-                    settled: 700,
-                    refunded: 100,
-                    outstanding: 200,
-                    debt: 50,
-                },
+                tokens: totals(),
             }],
             provider_clock: Some(ClockState {
                 ahead_ms: 1_340,
@@ -83,6 +87,7 @@ fn state() -> State {
                 expected_output_tokens: 240,
             }],
         },
+        lanes: Lanes::default(),
         estimates: None,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{PERIODS, RawLimits, RawProfile, RawWindow, SECOND};
 use crate::checker::Checker;
 use crate::domains::{DomainRule, LimitRule, Metric, WindowKind};
+use crate::providers::UPSTREAM;
 use crate::quantity::{Amount, Span, format_duration};
 use crate::store;
 
@@ -28,6 +29,7 @@ impl RawLimits {
         let guard = self.guard(&limits, path, checker);
         DomainRule {
             name: String::new(),
+            provider: UPSTREAM.to_owned(),
             models: Vec::new(),
             learn: self.learn.unwrap_or(limits.is_empty()),
             limits,

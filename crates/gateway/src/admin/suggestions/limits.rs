@@ -2,7 +2,7 @@
 
 use paceline_admin_api::{Suggestion, SuggestionKind};
 use paceline_ledger::Usage;
-use paceline_limiter::{LimitSource, LimitView};
+use paceline_limiter::{Binding, LimitSource, LimitView};
 
 use super::super::performance::ratio;
 use super::super::views::forecast_of;
@@ -45,9 +45,18 @@ fn suggestion(
 ) -> Suggestion {
     let (name, metric) = (pool.watch().name(), limit.metric.name());
     let window = window_label(limit.window);
+    let binding = Binding::Limit {
+        metric: limit.metric,
+        amount: limit.amount,
+        window: limit.window,
+    };
+    let (calls, verb) = match waiting {
+        1 => ("request", "waits"),
+        _ => ("requests", "wait"),
+    };
     let how = match limit.source {
         LimitSource::Configured => "raise it in the configuration if the provider allows more",
-        LimitSource::Learned => "ask the provider for a higher one",
+        LimitSource::Learned => "ask the provider for a higher limit",
     };
     let mut evidence = figures([
         ("amount", limit.amount),
@@ -62,7 +71,7 @@ fn suggestion(
         kind: SuggestionKind::RaiseLimit,
         subject: format!("{name} {metric} {window}"),
         text: format!(
-            "the limit of {} {metric} in {window} of {name} makes {waiting} requests wait: {how}",
+            "{waiting} {calls} {verb} for the {} {binding} of {name}: {how}",
             limit.amount
         ),
         evidence,

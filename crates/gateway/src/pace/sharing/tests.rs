@@ -123,7 +123,7 @@ fn only_requests_as_long_as_a_refused_one_use_the_long_context_pool() {
     sharing.refused_for(&other, "m-long-context", 350_000, None);
     assert_eq!(sharing.long(&other, 350_000), sharing.long(&one, 350_000));
     let mut users = sharing.long_users(&key(1, "m-long-context"));
-    users.sort_by_key(|user| user.name());
+    users.sort_by_key(|user| user.name(None));
     assert_eq!(users, [other, one]);
 }
 

@@ -10,6 +10,7 @@ use crate::store::{SCHEMA_VERSION, StoreError};
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
     include_str!("../../../migrations/postgres/0001_records.sql"),
     include_str!("../../../migrations/postgres/0002_grains.sql"),
+    include_str!("../../../migrations/postgres/0003_lanes.sql"),
 ];
 
 /// The lock that whoever changes tables holds: `pclg` as a number.
@@ -73,7 +74,7 @@ pub(super) async fn migrate(client: &mut Client) -> Result<i64, tokio_postgres::
     transaction
         .query_typed(lock, &[(&LOCK, Type::INT8)])
         .await?;
-    // Rewriting the sums of many months may take longer than any question.
+    // Going through all records, or rewriting the sums of many months, may take longer than any question.
     transaction
         .batch_execute("SET LOCAL statement_timeout = 0")
         .await?;

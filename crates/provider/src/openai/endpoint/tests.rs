@@ -116,6 +116,148 @@ fn work_that_nothing_here_sees_is_known_and_reading_is_none() {
 }
 
 #[test]
+fn googles_and_amazons_paths_are_known_by_their_action() {
+    for (line, kind) in [
+        (
+            "POST /v1beta/models/gemini-3.5-flash:generateContent",
+            K::GeminiGenerate,
+        ),
+        (
+            "POST /v1/models/gemini-3.5-flash:streamGenerateContent",
+            K::GeminiStream,
+        ),
+        (
+            "POST /models/gemini-3.5-flash%3AgenerateContent",
+            K::GeminiGenerate,
+        ),
+        (
+            "POST /v1beta/tunedModels/mine-1:generateContent",
+            K::GeminiGenerate,
+        ),
+        (
+            "POST /v1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent",
+            K::GeminiStream,
+        ),
+        (
+            "POST /v1/projects/p/locations/l/endpoints/123:generateContent",
+            K::GeminiGenerate,
+        ),
+        (
+            "POST /v1/projects/p/locations/l/endpoints/openapi/chat/completions",
+            K::ChatCompletions,
+        ),
+        ("POST /v1beta/openai/embeddings", K::Embeddings),
+        (
+            "POST /v1beta/models/gemini-embedding-001:batchEmbedContents",
+            K::GeminiEmbed,
+        ),
+        (
+            "POST /model/amazon.nova-pro-v1%3A0/converse",
+            K::BedrockConverse,
+        ),
+        (
+            "POST /model/arn%3Aaws%3Abedrock%3Ax%2Fy/converse-stream",
+            K::BedrockConverseStream,
+        ),
+        ("POST /model/m/invoke", K::BedrockInvoke),
+        (
+            "POST /model/m/invoke-with-response-stream",
+            K::BedrockInvokeStream,
+        ),
+    ] {
+        let endpoint = classify(line);
+        assert_eq!(endpoint.kind, kind, "{line}");
+        assert_eq!(endpoint.pacing, Pacing::RequestsAndTokens, "{line}");
+    }
+}
+
+#[test]
+fn counting_reading_and_what_is_not_known_there_is_not_paced() {
+    for (line, kind, unmetered) in [
+        (
+            "POST /v1beta/models/gemini-3.5-flash:countTokens",
+            K::GeminiCountTokens,
+            false,
+        ),
+        ("POST /model/m/count-tokens", K::BedrockCountTokens, false),
+        ("GET /v1beta/models/gemini-3.5-flash", K::Models, false),
+        ("GET /v1beta/models", K::Models, false),
+        (
+            "POST /v1beta/models/veo:predictLongRunning",
+            K::Unknown,
+            true,
+        ),
+        (
+            "POST /v1beta/models/gemini-3.5-flash:batchGenerateContent",
+            K::Unknown,
+            true,
+        ),
+        ("POST /model/m/async-invoke", K::Unknown, true),
+        ("GET /model/m/converse", K::BedrockConverse, false),
+    ] {
+        let endpoint = classify(line);
+        assert_eq!(
+            (endpoint.kind, endpoint.unmetered),
+            (kind, unmetered),
+            "{line}"
+        );
+        assert_eq!(endpoint.pacing, Pacing::None, "{line}");
+    }
+}
+
+#[test]
+fn what_stands_below_the_version_is_the_same_everywhere() {
+    for (path, below) in [
+        ("/v1/models", "/models"),
+        ("/v1", ""),
+        ("/v10/models", "/v10/models"),
+        ("/v1beta/openai/chat/completions", "/chat/completions"),
+        (
+            "/v1beta/models/g:generateContent",
+            "/models/g:generateContent",
+        ),
+        (
+            "/v1/projects/p/locations/l/publishers/google/models/g:countTokens",
+            "/models/g:countTokens",
+        ),
+        (
+            "/v1/projects/p/locations/l/endpoints/openapi/chat/completions",
+            "/chat/completions",
+        ),
+        (
+            "/v1/projects/p/locations/l/endpoints/1:generateContent",
+            "/endpoints/1:generateContent",
+        ),
+        ("/v1/projects", "/projects"),
+        ("/model/m/converse", "/model/m/converse"),
+    ] {
+        assert_eq!(Endpoint::below_version(path), below, "{path}");
+    }
+}
+
+#[test]
+fn a_path_names_its_model() {
+    let model = |path| Endpoint::model_in_path(path).map(std::borrow::Cow::into_owned);
+    assert_eq!(
+        model("/openai/deployments/gpt%204o/chat/completions").as_deref(),
+        Some("gpt 4o")
+    );
+    assert_eq!(model("/models/g%3AgenerateContent").as_deref(), Some("g"));
+    assert_eq!(
+        model("/model/arn%3Aa%2Fb/converse").as_deref(),
+        Some("arn:a/b")
+    );
+    for path in [
+        "/v1/models/ft:gpt-4o:acme::1",
+        "/model//converse",
+        "/models/:generateContent",
+        "/",
+    ] {
+        assert_eq!(model(path), None, "{path}");
+    }
+}
+
+#[test]
 fn an_azure_path_names_its_deployment() {
     let of = Endpoint::azure_deployment;
     assert_eq!(
@@ -129,8 +271,10 @@ fn an_azure_path_names_its_deployment() {
 
 proptest! {
     #[test]
-    fn any_path_is_classified(path in "(/|\\.\\.|%[0-9a-f]{0,2}|v1|chat|completions|openai|deployments|\\PC){0,12}") {
+    fn any_path_is_classified(path in "(/|\\.\\.|%[0-9a-f]{0,2}|v1|chat|completions|openai|deployments|models|model|projects|locations|publishers|:generateContent|\\PC){0,12}") {
         let endpoint = Endpoint::classify(&Method::POST, &path);
+        prop_assert!(path.ends_with(Endpoint::below_version(&path)));
+        let _ = Endpoint::model_in_path(&path);
         prop_assert!(endpoint.pacing == Pacing::None || endpoint.kind != K::Unknown);
     }
 }

@@ -18,7 +18,58 @@ const QUOTA_EXHAUSTED: &[&str] = &[
     "billing_not_active",
     "billing_error",
     "enforced_spend_limit_reached",
+    "servicequotaexceededexception",
 ];
+
+/// Parts of messages, in lower case, by which providers say that credit is used up, whatever the
+/// status: Anthropic, xAI, DeepSeek, OpenRouter.
+const NO_CREDIT_WORDS: &[&str] = &[
+    "credit balance is too low",
+    "reached your specified",
+    "doesn't have any credits",
+    "used all available credits",
+    "monthly spending limit",
+    "insufficient balance",
+    "insufficient credits",
+];
+
+/// Parts of messages, in lower case, that say that a key is wrong where the status does not: Gemini
+/// and xAI answer 400.
+const WRONG_KEY_WORDS: &[&str] = &[
+    "incorrect api key provided",
+    "api key not valid",
+    "api key expired",
+];
+
+/// Parts of messages, in lower case, about a request that does not fit into the context: OpenAI and
+/// its copies, Anthropic, Gemini, Bedrock, Together, xAI.
+const TOO_LONG_WORDS: &[&str] = &[
+    "maximum context length",
+    "context window",
+    "maximum prompt length",
+    "prompt is too long",
+    "exceed context limit",
+    "exceeds the maximum number of tokens",
+    "input is too long for requested model",
+    "reduce the length of the messages",
+    "`inputs` tokens + `max_new_tokens`",
+];
+
+const CONTENT_FILTERED: &[&str] = &[
+    "content_filter",
+    "content_policy_violation",
+    "moderation_blocked",
+    "responsibleaipolicyviolation",
+];
+
+const CONTENT_WORDS: &[&str] = &[
+    "content management policy",
+    "prompt was flagged",
+    "input was flagged",
+    "blocked by content filtering policy",
+];
+
+const CONCURRENCY_WORDS: &[&str] = &["concurrent request", "concurrent connection", "concurrency"];
 
 const FLEX_UNAVAILABLE: &[&str] = &["resource_unavailable", "capacity_exceeded"];
 
@@ -31,6 +82,11 @@ const OVERLOADED: &[&str] = &[
     "service_unavailable_error",
     "service_tier_capacity_exceeded",
     "queue_exceeded",
+    // Mistral's number of the same.
+    "3505",
+    "unavailable",
+    "serviceunavailableexception",
+    "modelnotreadyexception",
 ];
 
 const OVERLOADED_WORDS: &[&str] = &["overloaded", "at capacity", "high demand", "peak load"];
@@ -47,6 +103,8 @@ const RATE_LIMITED: &[&str] = &[
     "tokens",
     "requests",
     "images",
+    "resource_exhausted",
+    "throttlingexception",
 ];
 
 const SERVER_ERROR: &[&str] = &[
@@ -55,6 +113,12 @@ const SERVER_ERROR: &[&str] = &[
     "internal_error",
     "internal_server_error",
     "timeout_error",
+    "internal",
+    "deadline_exceeded",
+    "internalserverexception",
+    "modelstreamerrorexception",
+    "modelerrorexception",
+    "modeltimeoutexception",
 ];
 
 const AUTHENTICATION: &[&str] = &[
@@ -62,19 +126,33 @@ const AUTHENTICATION: &[&str] = &[
     "authentication_error",
     "permission_error",
     "insufficient_permissions",
+    "api_key_invalid",
+    "unauthenticated",
+    "permission_denied",
+    "accessdeniedexception",
 ];
 
-const NOT_FOUND: &[&str] = &["model_not_found", "not_found_error", "not_found"];
+const NOT_FOUND: &[&str] = &[
+    "model_not_found",
+    "not_found_error",
+    "not_found",
+    "resourcenotfoundexception",
+];
 
 const INVALID: &[&str] = &[
     "invalid_request_error",
     "invalid_prompt",
-    "context_length_exceeded",
     "invalid_request",
+    "invalid_argument",
+    "failed_precondition",
+    "validationexception",
 ];
 
 pub(super) fn kind(status: Option<u16>, error: &ErrorObject, facts: &Facts) -> RefusalKind {
     let words = Words::new(error);
+    if let Some(kind) = by_text(status, &words, error) {
+        return kind;
+    }
     // A wrong request stays wrong, whatever its text mentions.
     let may_be_capacity = matches!(status, None | Some(429 | 498 | 500..));
     let by_meaning = if may_be_capacity || matches!(status, Some(402 | 413)) {
@@ -90,15 +168,52 @@ pub(super) fn kind(status: Option<u16>, error: &ErrorObject, facts: &Facts) -> R
     })
 }
 
+/// What providers say in words, or in codes that mean the same whatever the status is.
+fn by_text(status: Option<u16>, words: &Words, error: &ErrorObject) -> Option<RefusalKind> {
+    let may_be_wrong = matches!(status, None | Some(400 | 403 | 404 | 413 | 422));
+    if words.has_one_of(NO_CREDIT_WORDS) && (may_be_wrong || status == Some(429)) {
+        return Some(RefusalKind::QuotaExhausted);
+    }
+    if !may_be_wrong {
+        return None;
+    }
+    let is_too_long = words.is_one_of(&["context_length_exceeded"])
+        || words.has_one_of(TOO_LONG_WORDS)
+        || words.message.starts_with("too many tokens: ");
+    // A limit on tokens can also tell to reduce the length.
+    if is_too_long && !words.is_one_of(RATE_LIMITED) {
+        return Some(RefusalKind::ContextLengthExceeded);
+    }
+    if words.is_one_of(CONTENT_FILTERED)
+        || words.has_one_of(CONTENT_WORDS)
+        || error.details.is_moderated
+    {
+        return Some(RefusalKind::ContentFiltered);
+    }
+    let is_wrong_key = words.has_one_of(WRONG_KEY_WORDS) || words.is_one_of(&["api_key_invalid"]);
+    is_wrong_key.then_some(RefusalKind::Authentication)
+}
+
 /// What the provider ran out of, if it says so.
 fn capacity(status: Option<u16>, words: &Words, facts: &Facts) -> Option<RefusalKind> {
     // Gemini uses this sentence for limits that pass, and then prints a wait.
-    let quota_sentence =
-        words.message.contains("exceeded your current quota") && facts.wait.is_none();
-    if words.is_one_of(QUOTA_EXHAUSTED) || status == Some(402) || quota_sentence {
+    let quota_sentence = words.message.contains("exceeded your current quota")
+        && facts.wait.is_none()
+        && facts.window.is_none();
+    // By a limit of nothing Google says that billing is not set up.
+    let nothing_allowed = facts.limit == Some(0) && words.is_one_of(&["resource_exhausted"]);
+    // A trial's calls of a month.
+    let monthly = words.message.contains("api calls / month");
+    if words.is_one_of(QUOTA_EXHAUSTED)
+        || status == Some(402)
+        || quota_sentence
+        || nothing_allowed
+        || monthly
+    {
         return Some(RefusalKind::QuotaExhausted);
     }
-    if words.is_one_of(&["slow_down"]) {
+    let too_fast = words.message.contains("maximum usage increase rate");
+    if words.is_one_of(&["slow_down"]) || too_fast {
         return Some(RefusalKind::SlowDown);
     }
     let no_resources = words.message.contains("resource unavailable");
@@ -119,6 +234,9 @@ fn capacity(status: Option<u16>, words: &Words, facts: &Facts) -> Option<Refusal
     if words.is_one_of(OVERLOADED) || short_of_capacity {
         return Some(RefusalKind::Overloaded);
     }
+    if matches!(status, None | Some(429)) && words.has_one_of(CONCURRENCY_WORDS) {
+        return Some(RefusalKind::Concurrency);
+    }
     let limited = matches!(status, None | Some(413)) && words.is_one_of(RATE_LIMITED);
     (limited || status == Some(429)).then_some(RefusalKind::RateLimited)
 }
@@ -128,6 +246,8 @@ const fn by_status(status: u16) -> RefusalKind {
         401 | 403 => RefusalKind::Authentication,
         404 | 410 => RefusalKind::NotFound,
         408 | 409 | 425 => RefusalKind::Other,
+        // Bedrock: the model failed, not the request.
+        424 => RefusalKind::ServerError,
         429 => RefusalKind::RateLimited,
         503 | 529 => RefusalKind::Overloaded,
         400..500 => RefusalKind::InvalidRequest,
@@ -155,6 +275,8 @@ fn by_name(words: &Words) -> RefusalKind {
 struct Words {
     code: String,
     kind: String,
+    status: String,
+    reason: String,
     message: String,
 }
 
@@ -164,11 +286,19 @@ impl Words {
         Self {
             code: lower(&error.code),
             kind: lower(&error.kind),
+            status: lower(&error.details.status),
+            reason: lower(&error.details.reason),
             message: error.message.to_ascii_lowercase(),
         }
     }
 
     fn is_one_of(&self, names: &[&str]) -> bool {
-        names.contains(&self.code.as_str()) || names.contains(&self.kind.as_str())
+        [&self.code, &self.kind, &self.status, &self.reason]
+            .into_iter()
+            .any(|word| names.contains(&word.as_str()))
+    }
+
+    fn has_one_of(&self, parts: &[&str]) -> bool {
+        parts.iter().any(|part| self.message.contains(part))
     }
 }

@@ -1,5 +1,6 @@
 //! Finds the error in an answer, whatever stands around it.
 
+use super::details::Details;
 use super::{MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
 use crate::json::{JsonResult, JsonString, Kind, Skimmer};
 
@@ -12,6 +13,7 @@ pub(super) struct ErrorObject {
     pub(super) message: String,
     pub(super) kind: Option<String>,
     pub(super) code: Option<String>,
+    pub(super) details: Details,
 }
 
 impl ErrorObject {
@@ -48,7 +50,7 @@ impl ErrorObject {
     fn member(&mut self, json: &mut Skimmer<'_>, key: JsonString<'_>) -> JsonResult {
         match &*key.name() {
             b"error" => self.any(json),
-            b"message" => {
+            b"message" | b"Message" => {
                 if let Some(text) = scalar(json, MESSAGE_BYTES_MAX)? {
                     self.message = text;
                 }
@@ -62,7 +64,7 @@ impl ErrorObject {
                 Ok(())
             }
             // The envelope of an event calls itself an error, which says nothing.
-            b"type" => {
+            b"type" | b"__type" => {
                 let kind = scalar(json, NAME_BYTES_MAX)?.filter(|kind| kind != "error");
                 self.kind = kind.or(self.kind.take());
                 Ok(())
@@ -72,13 +74,23 @@ impl ErrorObject {
                 self.code = code.or(self.code.take());
                 Ok(())
             }
+            b"status" => {
+                // Elsewhere the status of the answer stands here, as a number.
+                if json.peek()? == Kind::String {
+                    self.details.status = scalar(json, NAME_BYTES_MAX)?;
+                    return Ok(());
+                }
+                json.skip_unchecked().map(drop)
+            }
+            b"details" => self.details(json),
+            b"metadata" => self.metadata(json),
             _ => json.skip_unchecked().map(drop),
         }
     }
 }
 
 /// A string or a number as text; `None` for everything else.
-fn scalar(json: &mut Skimmer<'_>, bytes_max: usize) -> JsonResult<Option<String>> {
+pub(super) fn scalar(json: &mut Skimmer<'_>, bytes_max: usize) -> JsonResult<Option<String>> {
     Ok(match json.peek()? {
         Kind::String => Some(shortened(&json.string()?.text(), bytes_max)),
         Kind::Number => Some(shortened(&String::from_utf8_lossy(json.skip()?), bytes_max)),

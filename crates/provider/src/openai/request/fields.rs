@@ -155,7 +155,10 @@ impl<'a> Fields<'a> {
             EndpointKind::ChatCompletions => (&[Field::MaxTokens, Field::MaxCompletionTokens], 1),
             EndpointKind::Responses => (&[Field::MaxOutputTokens], 1),
             // Zero is valid for both: echo the prompt, or only warm the cache.
-            EndpointKind::Completions | EndpointKind::Messages => (&[Field::MaxTokens], 0),
+            EndpointKind::Completions
+            | EndpointKind::Messages
+            | EndpointKind::BedrockInvoke
+            | EndpointKind::BedrockInvokeStream => (&[Field::MaxTokens], 0),
             _ => (&[], 0),
         };
         let mut largest = None;

@@ -1,11 +1,14 @@
 //! The pass over the body.
 
+mod native;
+
 use super::super::endpoint::EndpointKind;
 use super::fields::{Field, Fields};
 use super::{LEGACY_OUTPUT_TOKENS, RequestError, RequestFacts};
 use crate::json::{JsonError, JsonResult, JsonString, Kind, Piece, Skimmer};
 use crate::text::TextProfile;
 use memchr::memchr;
+use native::Native;
 use std::borrow::Cow;
 
 /// Receives each counted piece of text.
@@ -58,11 +61,20 @@ struct Reader<'a, 't> {
     files: u32,
     tools: u32,
     stored_prompt: bool,
+    thinking: bool,
+    native: Native,
 }
 
 impl<'a> Reader<'a, '_> {
     fn top_level(&mut self, json: &mut Skimmer<'a>, key: JsonString<'a>) -> JsonResult {
         let name = key.name();
+        match self.kind {
+            kind if kind.is_gemini() => return self.gemini(json, &name),
+            EndpointKind::BedrockConverse
+            | EndpointKind::BedrockConverseStream
+            | EndpointKind::BedrockCountTokens => return self.converse(json, &name),
+            _ => {}
+        }
         if let Some(field) = Field::named(&name) {
             let raw = json.skip()?;
             self.fields.put(field, raw);
@@ -78,7 +90,14 @@ impl<'a> Reader<'a, '_> {
             }
             b"instructions" | b"suffix" | b"system" => self.content(json),
             b"tools" | b"functions" => self.tools(json),
-            b"response_format" | b"text" => self.schema(json),
+            b"response_format" | b"text" | b"output_format" => self.schema(json),
+            b"thinking" => {
+                self.thinking = is_thinking(json)?;
+                Ok(())
+            }
+            // Amazon's and Meta's models on Bedrock.
+            b"inputText" if self.kind.is_bedrock() => self.content(json),
+            b"max_gen_len" if self.kind.is_bedrock() => self.allow(json),
             _ => json.skip().map(drop),
         }
     }
@@ -122,6 +141,12 @@ impl<'a> Reader<'a, '_> {
     fn part(&mut self, json: &mut Skimmer<'a>) -> JsonResult {
         let mut part = Part::default();
         json.object(|inner, key| match &*key.name() {
+            // What a tool is called with, in Anthropic's words.
+            b"input" if inner.peek()? == Kind::Object => {
+                let raw = inner.skip()?;
+                self.count_json(raw);
+                Ok(())
+            }
             b"content" | b"text" | b"name" | b"arguments" | b"output" | b"refusal" | b"input"
             | b"summary" | b"instructions" | b"tool_calls" | b"function_call" | b"function"
             | b"custom" | b"code" | b"query" | b"queries" | b"results" | b"reasoning_content"
@@ -241,7 +266,14 @@ impl<'a> Reader<'a, '_> {
     fn facts(self, deployment: Option<&'a str>) -> Result<RequestFacts<'a>, RequestError> {
         self.fields.check_duplicates()?;
         let kind = self.kind;
-        let model = match self.fields.model()?.or(deployment.map(Cow::Borrowed)) {
+        let in_body = self.fields.model()?;
+        let in_path = deployment.map(Cow::Borrowed);
+        let model = if kind.is_gemini() || kind.is_bedrock() {
+            in_path.or(in_body)
+        } else {
+            in_body.or(in_path)
+        };
+        let model = match model {
             Some(model) => model,
             None if needs_model(kind) && !self.stored_prompt => {
                 return Err(RequestError::ModelMissing);
@@ -254,13 +286,17 @@ impl<'a> Reader<'a, '_> {
         Ok(RequestFacts {
             kind,
             model,
-            stream: self.fields.flag(Field::Stream)?,
+            stream: kind.streams_by_path() || self.fields.flag(Field::Stream)?,
             include_usage: self.fields.include_usage(),
-            max_output_tokens: self.fields.max_output_tokens(kind)?.or(default_output),
+            max_output_tokens: self
+                .fields
+                .max_output_tokens(kind)?
+                .max(self.native.max_output_tokens)
+                .or(default_output),
             n: if has_choices {
                 self.fields.choices(Field::N, 1)?
             } else {
-                1
+                self.native.choices.max(1)
             },
             best_of: if legacy {
                 self.fields.choices(Field::BestOf, 0)?
@@ -283,8 +319,26 @@ impl<'a> Reader<'a, '_> {
             previous_response: self.fields.is_given(Field::PreviousResponseId)
                 || self.fields.is_given(Field::Conversation),
             background: self.fields.is_true(Field::Background),
+            thinking: self.thinking,
         })
     }
+}
+
+/// Whether Anthropic's `thinking` is on.
+fn is_thinking(json: &mut Skimmer<'_>) -> JsonResult<bool> {
+    if json.peek()? != Kind::Object {
+        json.skip()?;
+        return Ok(false);
+    }
+    let mut is_on = false;
+    json.object(|inner, key| {
+        let value = inner.skip()?;
+        if &*key.name() == b"type" {
+            is_on = value != b"\"disabled\"";
+        }
+        Ok(())
+    })?;
+    Ok(is_on)
 }
 
 /// What the keys of one object have told about it.

@@ -34,9 +34,14 @@ const MEDIA: [&[u8]; 3] = [
 impl StreamOutcome {
     /// Takes in an event, and says whether it is the chunk that holds nothing but the usage.
     pub(super) fn observe(&mut self, kind: EndpointKind, event: &Event<'_>) -> bool {
-        let Some(data) = &event.data else {
-            return false;
-        };
+        match &event.data {
+            Some(data) => self.observe_data(kind, event.name, data),
+            None => false,
+        }
+    }
+
+    /// The same of an event by its name and its data.
+    pub(super) fn observe_data(&mut self, kind: EndpointKind, name: &[u8], data: &[u8]) -> bool {
         self.events += 1;
         if data.trim_ascii() == b"[DONE]" {
             self.end(StreamEnd::Completed);
@@ -51,7 +56,17 @@ impl StreamOutcome {
         let _ = json
             .peek()
             .and_then(|_| json.object(|inner, key| facts.member(inner, key, self)));
-        self.take_in(&facts, event.name, data)
+        self.take_in(&facts, name, data)
+    }
+
+    /// Takes in an exception of Bedrock's, which names itself in the header of its frame.
+    pub(super) fn observe_exception(&mut self, name: &[u8], payload: &[u8]) {
+        self.events += 1;
+        self.end(StreamEnd::Failed);
+        self.refusal = Some(Refusal::from_exception(
+            &String::from_utf8_lossy(name),
+            payload,
+        ));
     }
 
     fn take_in(&mut self, facts: &Facts<'_>, name: &[u8], data: &[u8]) -> bool {
@@ -65,7 +80,7 @@ impl StreamOutcome {
         } else if !PREAMBLE.contains(&facts.type_name) {
             self.past_preamble = true;
         }
-        if COMPLETED.contains(&facts.type_name) {
+        if COMPLETED.contains(&facts.type_name) || facts.is_last {
             self.end(StreamEnd::Completed);
         } else if facts.type_name == b"response.incomplete" {
             self.end(StreamEnd::Incomplete);
@@ -77,7 +92,12 @@ impl StreamOutcome {
         self.content_seen |= MEDIA.iter().any(|end| facts.type_name.ends_with(end));
         self.usage = match (self.usage, facts.usage) {
             // Anthropic sends the input first and the output, which is cumulative, later.
-            (Some(earlier), Some(later)) if facts.kind == EndpointKind::Messages => {
+            (Some(earlier), Some(later))
+                if matches!(
+                    facts.kind,
+                    EndpointKind::Messages | EndpointKind::BedrockInvokeStream
+                ) =>
+            {
                 Some(earlier.merged(later))
             }
             (earlier, later) => later.or(earlier),
@@ -111,6 +131,8 @@ struct Facts<'a> {
     usage: Option<Usage>,
     choices: Option<u32>,
     characters: u64,
+    /// Whether the event itself says that it is the last one, apart from its usage.
+    is_last: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -129,8 +151,16 @@ impl<'a> Facts<'a> {
             }
             b"choices" => return self.choices(json, outcome),
             b"delta" => return self.output(json),
+            b"candidates" => return self.candidates(json, outcome),
+            // Gemini refused the prompt; nothing else comes.
+            b"promptFeedback" => self.is_last = true,
+            // Bedrock's `messageStop`.
+            b"stopReason" => {
+                outcome.finish_reason_seen = true;
+                self.is_last = true;
+            }
             // Responses and Anthropic's messages hold here what chunks have at their top.
-            b"response" | b"message" => {
+            b"response" | b"message" | b"x_groq" => {
                 if json.peek()? == Kind::Object {
                     return json.object(|inner, key| self.summary(inner, key, outcome));
                 }
@@ -148,8 +178,10 @@ impl<'a> Facts<'a> {
         outcome: &mut StreamOutcome,
     ) -> JsonResult {
         match &*key.name() {
-            b"usage" => usage::read(self.kind, json, &mut self.usage),
-            b"model" => usage::name(json, &mut outcome.model),
+            b"usage" | b"usageMetadata" | b"amazon-bedrock-invocationMetrics" => {
+                usage::read(self.kind, json, &mut self.usage, &mut outcome.service_tier)
+            }
+            b"model" | b"modelVersion" => usage::name(json, &mut outcome.model),
             b"service_tier" => usage::name(json, &mut outcome.service_tier),
             b"error" => {
                 let raw = json.skip_unchecked()?;
@@ -183,6 +215,28 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// Gemini's: `[{"content": {"parts": [{"text": "..."}]}, "finishReason": "STOP"}]`.
+    fn candidates(&mut self, json: &mut Skimmer<'a>, outcome: &mut StreamOutcome) -> JsonResult {
+        if json.peek()? != Kind::Array {
+            return json.skip_unchecked().map(drop);
+        }
+        json.array(|inner| {
+            if inner.peek()? != Kind::Object {
+                return inner.skip_unchecked().map(drop);
+            }
+            inner.object(|candidate, key| match &*key.name() {
+                b"content" => self.output(candidate),
+                b"finishReason" => {
+                    let finished = candidate.skip_unchecked()? != b"null";
+                    outcome.finish_reason_seen |= finished;
+                    self.is_last |= finished;
+                    Ok(())
+                }
+                _ => candidate.skip_unchecked().map(drop),
+            })
+        })
+    }
+
     /// Counts the characters of a delta: a text, or an object of texts under known keys.
     fn output(&mut self, json: &mut Skimmer<'a>) -> JsonResult {
         match json.peek()? {
@@ -195,7 +249,9 @@ impl<'a> Facts<'a> {
                 b"content" | b"refusal" | b"reasoning_content" | b"reasoning" | b"text"
                 | b"tool_calls" | b"function_call" | b"function" | b"custom" | b"name"
                 | b"arguments" | b"input" | b"audio" | b"transcript" | b"partial_json"
-                | b"thinking" => self.output(inner),
+                | b"thinking" | b"parts" | b"functionCall" | b"toolUse" | b"reasoningContent" => {
+                    self.output(inner)
+                }
                 _ => inner.skip_unchecked().map(drop),
             }),
             _ => json.skip_unchecked().map(drop),

@@ -218,7 +218,7 @@ impl Evidence<'_> {
                 Decision::Settled { reservation, .. } => {
                     wrong += u64::from(!open.remove(reservation));
                 }
-                Decision::Refused { .. } => {}
+                Decision::Refused { .. } | Decision::Corrected { .. } => {}
             }
         }
         wrong

@@ -97,6 +97,7 @@ impl Bucket {
             reset: Some(Duration::from_secs_f64(self.used * 60.0 / LIMIT as f64)),
             as_of: now,
             reservation: None,
+            window: None,
             processing: None,
         }
     }

@@ -1,0 +1,219 @@
+//! Several keys and providers behind one name: choice, fallback, breakers, and what callers see of it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures_util::future::join_all;
+use paceline_simulator::{FaultRule, Metric, Quota, Simulator};
+use paceline_testkit::{Answer, TestGateway, chat};
+
+use crate::provider::provider;
+
+/// Retries that do not make a test wait.
+const QUICK: &str = "[retry]\nretries_max = 3\nbase_delay = \"10ms\"\njitter = \"0s\"\n";
+
+/// A gateway with these providers behind the name `fast`, in the order of their priority.
+pub(crate) fn gateway_to(providers: &[&Simulator], lanes: &str, more: &str) -> Result<TestGateway> {
+    let (first, others) = providers.split_first().context("a provider")?;
+    let mut text = format!("{QUICK}[upstream]\napi_key = \"sk-0\"\n");
+    for (index, other) in others.iter().enumerate() {
+        let number = index + 1;
+        text += &format!(
+            "[providers.p{number}]\nbase_url = \"http://{}/v1\"\napi_key = \"sk-{number}\"\n",
+            other.address()
+        );
+    }
+    text += &format!("[models.fast]\nlanes = [{lanes}]\n{more}\n");
+    TestGateway::start(first.address(), &text)
+}
+
+async fn ask(gateway: &TestGateway, headers: &[(&str, &str)]) -> Result<Answer> {
+    let body = chat(5, false).replace("gpt-4o-mini", "fast");
+    gateway.caller().chat(headers, body).await
+}
+
+/// Lets a provider do this with every call.
+pub(crate) fn always(fault: &str) -> Vec<FaultRule> {
+    vec![FaultRule {
+        fault: fault.to_owned(),
+        share: 1.0,
+        skip: 0,
+        times: None,
+        path: None,
+        model: None,
+    }]
+}
+
+const TWO: &str =
+    "{ model = \"gpt-4o\" }, { provider = \"p1\", model = \"gpt-4o-mini\", priority = 2 }";
+
+const EQUAL: &str = "{}, { provider = \"p1\" }";
+
+#[tokio::test]
+async fn a_name_leads_to_the_model_of_its_lane_with_the_lanes_own_key() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    let gateway = gateway_to(&[&first, &second], TWO, "")?;
+    let answer = ask(&gateway, &[("authorization", "Bearer sk-caller")]).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("x-paceline-lane"), "upstream/gpt-4o");
+    assert_eq!(answer.header("x-paceline-passed"), "");
+    let told: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    assert_eq!(told["model"], "gpt-4o");
+    assert_eq!(second.state().counters.received, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_goes_on_to_the_next_lane_and_says_why() -> Result<()> {
+    for (fault, why) in [
+        ("500", "error"),
+        ("503", "overload"),
+        ("429", "quota"),
+        ("insufficient_quota", "error"),
+        ("reset", "error"),
+        ("cut_body", "error"),
+        ("garbage", "error"),
+    ] {
+        let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+        first.set_faults(always(fault))?;
+        let gateway = gateway_to(&[&first, &second], TWO, "")?;
+        let answer = ask(&gateway, &[]).await?;
+        assert_eq!(answer.status, 200, "{fault}: {}", answer.text());
+        assert_eq!(
+            answer.header("x-paceline-lane"),
+            "p1/gpt-4o-mini",
+            "{fault}"
+        );
+        let passed = format!("upstream/gpt-4o;{why}");
+        assert_eq!(answer.header("x-paceline-passed"), passed, "{fault}");
+        assert_eq!(answer.header("x-paceline-attempts"), "2", "{fault}");
+        gateway.assert_settled_everywhere().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_fallen_back_on_is_retried_where_it_was() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    first.set_faults(always("500"))?;
+    let gateway = gateway_to(&[&first, &second], TWO, "fall_back_on = [\"overload\"]")?;
+    let answer = ask(&gateway, &[("x-paceline-max-wait", "100ms")]).await?;
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    assert_eq!(second.state().counters.received, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_callers_own_errors_stay_the_callers() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    let gateway = gateway_to(&[&first, &second], TWO, "")?;
+    let body = r#"{"model":"fast","messages":"none"}"#;
+    for _ in 0..20 {
+        let answer = gateway.caller().chat(&[], body.to_owned()).await?;
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert_eq!(answer.header("x-paceline-passed"), "");
+    }
+    assert_eq!(second.state().counters.received, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lane_that_fails_is_left_alone_and_taken_again_when_it_is_well() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    first.set_faults(always("500"))?;
+    let more = "[breaker]\nopen = \"300ms\"\n";
+    let gateway = gateway_to(&[&first, &second], TWO, more)?;
+    for _ in 0..30 {
+        assert_eq!(ask(&gateway, &[]).await?.status, 200);
+    }
+    let seen = first.state().counters.received;
+    // Three in a row open it; then there is a probe now and then.
+    assert!((3..=6).contains(&seen), "{seen}");
+    first.set_faults(Vec::new())?;
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let answer = ask(&gateway, &[]).await?;
+        assert_eq!(answer.status, 200);
+        if answer.header("x-paceline-lane") == "upstream/gpt-4o" {
+            return Ok(());
+        }
+        assert!(Instant::now() < end, "the lane did not come back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn while_every_lane_is_ill_calls_wait_for_the_first_that_comes_back() -> Result<()> {
+    let only = provider(vec![]).await?;
+    only.set_faults(always("500"))?;
+    let more = "[breaker]\nopen = \"200ms\"\nopen_max = \"200ms\"\n";
+    let gateway = gateway_to(&[&only], "{}", more)?;
+    // The first opens it, and is told the provider's words.
+    let first = ask(&gateway, &[]).await?;
+    assert_eq!(first.status, 500, "{}", first.text());
+    let impatient = ask(&gateway, &[("x-paceline-max-wait", "0s")]).await?;
+    if impatient.status == 503 {
+        assert_eq!(impatient.error_code(), "lanes_ill", "{}", impatient.text());
+        assert!(!impatient.header("retry-after-ms").is_empty());
+    }
+    only.set_faults(Vec::new())?;
+    let patient = ask(&gateway, &[]).await?;
+    assert_eq!(patient.status, 200, "{}", patient.text());
+    gateway.assert_settled_everywhere().await?;
+    Ok(())
+}
+
+/// Tokens that were admitted by all providers together, with `calls` of `tokens` each at once.
+async fn admitted(gateway: &TestGateway, calls: usize, tokens: u64) -> Result<usize> {
+    let ask = |_| {
+        let caller = gateway.caller();
+        let body = chat(tokens, false).replace("gpt-4o-mini", "fast");
+        async move { caller.chat(&[("x-paceline-max-wait", "3s")], body).await }
+    };
+    let answers = join_all((0..calls).map(ask)).await;
+    let mut served = 0;
+    for answer in answers {
+        served += usize::from(answer?.status == 200);
+    }
+    Ok(served)
+}
+
+/// What a bucket holds goes at once; the refill during a test is less than one call.
+fn ten_thousand() -> Vec<Quota> {
+    vec![Quota::bucket(Metric::Tokens, 10_000, 86_400_000)]
+}
+
+const LIMIT: &str = "tokens_per_day = 10000\nwindow = \"bucket\"\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_keys_of_two_projects_have_twice_the_quota() -> Result<()> {
+    let (first, second) = (
+        provider(ten_thousand()).await?,
+        provider(ten_thousand()).await?,
+    );
+    let more = format!(
+        "[limits]\n{LIMIT}[[domains]]\nname = \"p1\"\nprovider = \"p1\"\nmodels = [\"*\"]\n{LIMIT}"
+    );
+    let gateway = gateway_to(&[&first, &second], EQUAL, &more)?;
+    assert_eq!(admitted(&gateway, 40, 1_000).await?, 20);
+    for provider in [&first, &second] {
+        let counters = provider.state().counters;
+        assert_eq!((counters.admitted, counters.refused_in_total()), (10, 0));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_keys_of_one_account_have_its_quota_once() -> Result<()> {
+    let only = provider(ten_thousand()).await?;
+    let text = format!(
+        "[upstream]\napi_key = \"sk-0\"\naccount = \"acme\"\n[providers.p1]\n\
+         base_url = \"http://{}/v1\"\napi_key = \"sk-1\"\naccount = \"acme\"\n\
+         [models.fast]\nlanes = [{EQUAL}]\n[limits]\n{LIMIT}",
+        only.address()
+    );
+    let gateway = TestGateway::start(only.address(), &text)?;
+    assert_eq!(admitted(&gateway, 40, 1_000).await?, 10);
+    assert_eq!(only.state().counters.refused_in_total(), 0);
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! Lanes, breakers and choices together, in virtual time.
+
+mod choosing;
+mod faults;
+mod health;
+mod quotas;
+mod world;
