@@ -80,7 +80,7 @@ pub use domains::{
 pub use estimator::EstimatorKind;
 pub use ledger::Ledger;
 pub use log::{Log, LogFormat};
-pub use models::{Choose, FallBack, LaneRule, ModelRule, RouteRule};
+pub use models::{Choose, FallBack, HedgeRule, LaneRule, ModelRule, RouteRule};
 pub use origin::Origin;
 pub use pattern::Pattern;
 pub use preset::{PresetSettings, presets};

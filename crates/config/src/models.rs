@@ -34,6 +34,17 @@ pub struct ModelRule {
     pub fall_back_after: Duration,
     /// How much longer a session waits for the lane that it had last; zero keeps no session.
     pub session_patience: Duration,
+    /// When calls that somebody waits for are sent a second time, over another lane; `None`: never.
+    pub hedge: Option<HedgeRule>,
+}
+
+/// Second attempts beside first ones that are late.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HedgeRule {
+    /// When a first attempt is late; `None`: later than 95 % of its lane's answers begin.
+    pub after: Option<Duration>,
+    /// The share of calls that may have one, from 0 to 1.
+    pub share_max: f64,
 }
 
 /// A way to reach a model.
@@ -114,6 +125,16 @@ pub(crate) struct RawModel {
     /// the cache. 0s keeps no session.
     #[schemars(extend("x-maximum" = "1h"))]
     session_patience: Span,
+    /// Whether an interactive call whose answer is late is sent a second time, over another lane that
+    /// could take it at once; the first answer counts, and both are paid.
+    hedge: bool,
+    /// When an answer is late. Left out: later than 95 % of that lane's answers begin, and 200 ms at
+    /// the least.
+    #[schemars(extend("x-minimum" = "10ms", "x-maximum" = "1h", "examples" = ["2s"]))]
+    hedge_after: Option<Span>,
+    /// The share of calls that may be sent a second time.
+    #[schemars(range(min = 0.001, max = 1.0))]
+    hedge_share_max: f64,
 }
 
 /// A way to reach a model.
@@ -165,6 +186,9 @@ impl Default for RawModel {
             ],
             fall_back_after: Span(Duration::from_secs(2)),
             session_patience: Span(Duration::from_secs(1)),
+            hedge: false,
+            hedge_after: None,
+            hedge_share_max: 0.05,
         }
     }
 }
@@ -181,16 +205,32 @@ impl Default for RawLane {
     }
 }
 
-/// Checks all names; `providers` are those that lanes may name, and `keyless` those among them that
-/// have no key of their own.
+/// What the check of a model has to know of other settings.
+#[derive(Clone, Copy)]
+pub(crate) struct Around<'a> {
+    /// Those that lanes may name.
+    pub(crate) providers: &'a [&'a str],
+    /// Those among them that have no key of their own.
+    pub(crate) keyless: &'a [&'a str],
+    /// Whether the breakers are on.
+    pub(crate) are_lanes_watched: bool,
+}
+
+/// Checks all names.
 pub(crate) fn check(
     raw: BTreeMap<String, RawModel>,
-    (providers, keyless): (&[&str], &[&str]),
+    around: Around<'_>,
     checker: &mut Checker<'_>,
 ) -> Vec<ModelRule> {
+    let Around {
+        providers, keyless, ..
+    } = around;
     let mut rules: Vec<_> = raw
         .into_iter()
-        .map(|(name, model)| model.check(name, providers, checker))
+        .map(|(name, model)| {
+            model.check_hedge(&name, around, checker);
+            model.check(name, providers, checker)
+        })
         .collect();
     for rule in rules.iter().filter(|rule| rule.lanes.len() > 1) {
         check_keys(rule, keyless, checker);
@@ -224,6 +264,29 @@ fn check_keys(rule: &ModelRule, keyless: &[&str], checker: &mut Checker<'_>) {
 }
 
 impl RawModel {
+    fn check_hedge(&self, name: &str, around: Around<'_>, checker: &mut Checker<'_>) {
+        let path = join("models", name);
+        for key in ["hedge_after", "hedge_share_max"] {
+            let path = join(&path, key);
+            if !self.hedge && checker.is_set(&path) {
+                checker.notice(&path, "has no effect: hedge is off");
+            }
+        }
+        if self.hedge && self.lanes.len() == 1 {
+            let what = "a second attempt needs a second lane";
+            checker.problem(
+                &join(&path, "hedge"),
+                what,
+                "add a lane, or leave hedge out",
+            );
+        }
+        if self.hedge && self.hedge_after.is_none() && !around.are_lanes_watched {
+            let what =
+                "how late is late is not known: with breaker.enabled = false no lane is watched";
+            checker.problem(&join(&path, "hedge"), what, "set hedge_after");
+        }
+    }
+
     fn check(self, name: String, providers: &[&str], checker: &mut Checker<'_>) -> ModelRule {
         let path = join("models", &name);
         if name.is_empty() || name.len() > TEXT_BYTES_MAX {
@@ -260,6 +323,10 @@ impl RawModel {
             fall_back_on: self.fall_back_on,
             fall_back_after: self.fall_back_after.0,
             session_patience: self.session_patience.0,
+            hedge: self.hedge.then_some(HedgeRule {
+                after: self.hedge_after.map(|after| after.0),
+                share_max: self.hedge_share_max,
+            }),
         }
     }
 }

@@ -208,8 +208,13 @@ impl RawSettings {
             .into_iter()
             .chain(further.map(|provider| provider.name.as_str()))
             .collect();
-        let models = models::check(self.models, (&names, &keyless), checker);
         let breaker = self.breaker.check(checker);
+        let around = models::Around {
+            providers: &names,
+            keyless: &keyless,
+            are_lanes_watched: breaker.is_enabled,
+        };
+        let models = models::check(self.models, around, checker);
         let store = self.store.check(checker);
         let prices = self.prices.check(&admin.state_dir, checker);
         let batches = self.batches.check(&admin.state_dir, checker);

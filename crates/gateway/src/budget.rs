@@ -289,6 +289,19 @@ pub(crate) fn settle(reserved: Reserved, attempts: u32, account: &Account) {
     });
 }
 
+/// Settles what was reserved for an attempt that was made beside the one that answered: what it cost is
+/// spent besides, and its call and the tokens of the answer count once, as they do in the ledger.
+pub(crate) fn settle_beside(reserved: Reserved, attempts: u32, account: &Account) {
+    if attempts == 0 {
+        return reserved.release();
+    }
+    let worst = reserved.worst().nanousd;
+    reserved.settle(Spend {
+        nanousd: account.cost_nanousd().unwrap_or(worst),
+        ..Spend::default()
+    });
+}
+
 /// The budgets that hold for a caller's calls.
 fn budgets_of(rules: &[BudgetRule], caller: &Caller) -> Vec<Budget> {
     let named = |rule: &BudgetRule| {

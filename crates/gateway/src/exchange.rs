@@ -1,5 +1,7 @@
 //! The story of one request, told once when it ends: a log line and the metrics that sum it up.
 
+mod beside;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use crate::pace::Asks;
 use crate::relay::Outcome;
 use crate::shared::Shared;
 use crate::trace::{self, Trace};
+use beside::Part;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +133,8 @@ pub(crate) struct Exchange {
     /// What is held of budgets for it.
     pub(crate) reserved: Option<Reserved>,
     pub(crate) trace: Trace,
+    /// Which of two attempts it is, where there may be two at a time.
+    part: Option<Part>,
     finished: bool,
 }
 
@@ -141,9 +146,20 @@ impl Exchange {
         received: Instant,
     ) -> Self {
         let call_id = shared.call_ids.next(shared.now_ms());
+        let shown = Arc::from(call_id::shown(call_id));
+        Self::of_call((call_id, shown), shared, endpoint, caller, received)
+    }
+
+    fn of_call(
+        (call_id, request_id): (CallId, Arc<str>),
+        shared: Arc<Shared>,
+        endpoint: Endpoint,
+        caller: Caller,
+        received: Instant,
+    ) -> Self {
         Self {
             call_id,
-            request_id: Arc::from(call_id::shown(call_id)),
+            request_id,
             shared,
             endpoint,
             caller,
@@ -176,6 +192,7 @@ impl Exchange {
             output_bound: None,
             reserved: None,
             trace: Trace::default(),
+            part: None,
             finished: false,
         }
     }
@@ -183,7 +200,7 @@ impl Exchange {
     /// Notes that an attempt goes out now.
     pub(crate) fn sent(&mut self) {
         let now = Instant::now();
-        if self.attempts == 0 {
+        if self.attempts == 0 && !self.is_beside() {
             let own = now
                 .saturating_duration_since(self.received)
                 .saturating_sub(self.waited);
@@ -249,6 +266,10 @@ impl Exchange {
         if self.sent.is_some() {
             self.shared.hot.running.dec();
         }
+        if self.is_beside() {
+            return self.leave_word(ending);
+        }
+        self.take_word();
         trace::tell(self, ending);
         self.measure(ending);
         self.learn(ending);
@@ -266,6 +287,7 @@ impl Exchange {
             stream = self.stream,
             lane = self.lane.as_ref().map(|lane| &*lane.name),
             passed = self.passed_lanes(),
+            hedged = self.hedged().map(|hedged| hedged.lane.name.to_string()),
             pool = self.pool.as_deref(),
             outcome = ending.name(),
             status = self.status,

@@ -235,6 +235,11 @@ fn entry(exchange: &Exchange, ending: Ending, account: Account) -> Entry {
         priced,
         ..
     } = account;
+    let hedged = exchange.hedged();
+    let (cost_nanousd, hedge_cost_nanousd) = match &hedged {
+        Some(hedged) => hedged.costs(priced.cost_nanousd),
+        None => (priced.cost_nanousd, None),
+    };
     let caller = &exchange.caller;
     let asked = exchange.model.as_deref().unwrap_or_default();
     let answered = exchange.model_answered.as_deref();
@@ -261,7 +266,7 @@ fn entry(exchange: &Exchange, ending: Ending, account: Account) -> Entry {
         images: made_images(exchange),
         audio_ms: usage.audio_ms,
         price_version: priced.version,
-        cost_nanousd: priced.cost_nanousd,
+        cost_nanousd,
         estimate_tokens: exchange.estimated_input_tokens,
         charge_tokens: exchange.estimated_tokens,
         wait_ms: milliseconds(exchange.waited),
@@ -275,6 +280,8 @@ fn entry(exchange: &Exchange, ending: Ending, account: Account) -> Entry {
         pool: text(&exchange.pool),
         lane: exchange.lane.as_ref().map(|lane| lane.name.to_string()),
         passed: exchange.passed_lanes(),
+        hedged: hedged.map(|hedged| hedged.lane.name.to_string()),
+        hedge_cost_nanousd,
         instance: exchange.shared.call_ids.instance(),
         ..Entry::new(exchange.call_id, now_ms, &*caller.tenant)
     }

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod choose;
+mod hedge;
 mod listing;
 mod plan;
 pub(crate) mod send;

@@ -29,6 +29,9 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The most waits and attempts of one call that get spans of their own.
 const STEPS_MAX: usize = 64;
 
+/// Ids that are left to the spans of a call before those of an attempt beside it.
+const BESIDE_IDS: u64 = 1 << 32;
+
 /// The trace of one call while it is under way.
 #[derive(Debug, Default)]
 pub(crate) struct Trace(Option<Box<Active>>);
@@ -40,6 +43,8 @@ struct Active {
     context: Option<TraceContext>,
     steps: Vec<Step>,
     attempts: u64,
+    /// The ids of its spans count from here.
+    first_id: u64,
     /// When the first piece of a stream was there.
     first_piece: Option<Instant>,
 }
@@ -78,10 +83,45 @@ impl Trace {
                 context: telemetry.context(traceparent(headers)),
                 steps: Vec::new(),
                 attempts: 0,
+                first_id: 0,
                 first_piece: None,
             })
         });
         Self(active)
+    }
+
+    /// The trace of an attempt that is made beside that of this call, to be [joined](Self::join).
+    pub(crate) fn beside(&self) -> Self {
+        let active = self.0.as_ref().map(|active| {
+            Box::new(Active {
+                telemetry: Arc::clone(&active.telemetry),
+                context: active.context,
+                steps: Vec::new(),
+                attempts: active.attempts,
+                first_id: active.first_id + BESIDE_IDS,
+                first_piece: None,
+            })
+        });
+        Self(active)
+    }
+
+    /// Takes over what was noted of an attempt beside that of this call. What is under way there goes
+    /// on here.
+    pub(crate) fn join(&mut self, beside: Self) {
+        let (Some(active), Some(beside)) = (&mut self.0, beside.0) else {
+            return;
+        };
+        active.attempts = active.attempts.max(beside.attempts);
+        active.first_piece = active.first_piece.or(beside.first_piece);
+        active.steps.extend(beside.steps);
+    }
+
+    /// Notes that another attempt answered first.
+    pub(crate) fn overtaken(&mut self) {
+        if let Some(step) = self.open() {
+            step.end = Some(Instant::now());
+            step.error = Some(Cow::Borrowed("overtaken"));
+        }
     }
 
     /// Notes that the call begins to wait for its turn.
@@ -194,7 +234,7 @@ impl Active {
         // Ids go on counting where steps are no longer kept.
         let id = context
             .span
-            .child(self.steps.len() as u64 + self.attempts + 1);
+            .child(self.first_id + self.steps.len() as u64 + self.attempts + 1);
         if context.sampled && self.steps.len() < STEPS_MAX {
             let what = what(self);
             self.steps.push(Step {

@@ -225,8 +225,13 @@ impl Breaker {
                 self.unanswered.remove(pass.id);
                 self.free_probe(&pass);
             }
-            Outcome::Left | Outcome::Ours => {
+            Outcome::Left | Outcome::Ours | Outcome::Overtaken => {
                 if let Some(sent) = self.unanswered.remove(pass.id) {
+                    if *outcome == Outcome::Overtaken {
+                        // It would have taken longer still. Without it only the quick answers would
+                        // be remembered, and the next calls would count as late ever sooner.
+                        self.latency.record(now.saturating_since(sent), now);
+                    }
                     let patience = self.patience(now).unwrap_or(Duration::MAX);
                     let waited = now.saturating_since(sent);
                     self.unanswered.gave_up(pass.id, waited, patience);

@@ -146,6 +146,8 @@ pub enum Outcome {
     Quota,
     /// Its caller went away before the end.
     Left,
+    /// It had not begun to answer when a second attempt elsewhere did.
+    Overtaken,
     /// The gateway's own trouble ended it.
     Ours,
     /// The provider failed.

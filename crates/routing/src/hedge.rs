@@ -10,8 +10,6 @@ use std::time::Duration;
 use crate::SettingsError;
 use crate::breaker::Health;
 use crate::lane::{Fit, Lane, LaneId};
-use crate::latency::Latency;
-use crate::time::Timestamp;
 
 /// When a first attempt counts as late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,31 +74,10 @@ impl HedgeSettings {
 /// Why there is no second attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HedgeRefusal {
-    /// Nobody waits for the answer.
-    NotInteractive,
-    /// The call has had its second attempt.
-    Already,
-    /// The first attempt has begun to answer.
-    Answered,
     /// No other lane could take the call at once.
     NoLane,
     /// Too many second attempts lately.
     Budget,
-}
-
-/// A call that might get a second attempt.
-#[derive(Clone, Copy, Debug)]
-pub struct Second<'a> {
-    /// Whether a person waits for it.
-    pub interactive: bool,
-    /// Attempts under way or done, besides the first.
-    pub others: u32,
-    /// Whether its first byte is there.
-    pub answered: bool,
-    /// Where the first attempt is.
-    pub first: LaneId,
-    /// All lanes, in the order of preference.
-    pub lanes: &'a [Lane],
 }
 
 /// The budget of second attempts, for one model or for all.
@@ -125,38 +102,31 @@ impl Hedge {
         self.earned = (self.earned + self.settings.share).min(f64::from(self.settings.burst));
     }
 
-    /// How long after the start of the first attempt the second one is due; `None` while it is
-    /// not known what is late on that lane.
+    /// How long after the start of the first attempt the second one is due. `p95` is the time to the
+    /// first byte that 95 % of its lane's answers keep to; `None` while it is not known what is late
+    /// there.
     #[must_use]
-    pub fn due_after(&self, first: &Latency, now: Timestamp) -> Option<Duration> {
+    pub fn due_after(&self, p95: Option<Duration>) -> Option<Duration> {
         match self.settings.delay {
             HedgeDelay::Fixed(delay) => Some(delay),
-            HedgeDelay::P95 { least } => first.p95(now).map(|p95| p95.max(least)),
+            HedgeDelay::P95 { least } => p95.map(|p95| p95.max(least)),
         }
     }
 
-    /// Where the second attempt may go now; it is paid for with this call.
+    /// Where the second attempt of a call may go now that has its first one at `first`; it is paid for
+    /// with this. `lanes` are all, in the order of preference.
     ///
     /// # Errors
     ///
     /// Says why there is none. Nothing is paid then.
-    pub fn take(&mut self, second: &Second<'_>) -> Result<LaneId, HedgeRefusal> {
-        if !second.interactive {
-            return Err(HedgeRefusal::NotInteractive);
-        }
-        if second.answered {
-            return Err(HedgeRefusal::Answered);
-        }
-        if second.others > 0 {
-            return Err(HedgeRefusal::Already);
-        }
+    pub fn take(&mut self, first: LaneId, lanes: &[Lane]) -> Result<LaneId, HedgeRefusal> {
         let free = |lane: &&Lane| {
-            lane.id != second.first
+            lane.id != first
                 && lane.health == Health::Well
                 && lane.fit == Fit::Fits
                 && lane.wait == Some(Duration::ZERO)
         };
-        let lane = second.lanes.iter().find(free).ok_or(HedgeRefusal::NoLane)?;
+        let lane = lanes.iter().find(free).ok_or(HedgeRefusal::NoLane)?;
         // Twenty twentieths have to be one.
         if self.earned < 1.0 - 1e-9 {
             return Err(HedgeRefusal::Budget);
@@ -171,20 +141,12 @@ mod tests {
     use super::*;
     use crate::lane::LaneKey;
 
+    const FIRST: LaneId = LaneId(0);
+
     fn lanes() -> Vec<Lane> {
         (0..2)
             .map(|id| Lane::new(LaneId(id), LaneKey::of("p", &id.to_string())))
             .collect()
-    }
-
-    fn second(lanes: &[Lane]) -> Second<'_> {
-        Second {
-            interactive: true,
-            others: 0,
-            answered: false,
-            first: LaneId(0),
-            lanes,
-        }
     }
 
     #[test]
@@ -193,46 +155,25 @@ mod tests {
         let mut hedged = 0;
         for call in 1..=1000 {
             hedge.earn();
-            hedged += u32::from(hedge.take(&second(&lanes)).is_ok());
+            hedged += u32::from(hedge.take(FIRST, &lanes).is_ok());
             assert!(f64::from(hedged) <= 0.05 * f64::from(call) + 1e-6, "{call}");
         }
         assert_eq!(hedged, 50);
         for _ in 0..10_000 {
             hedge.earn();
         }
-        let burst = (0..100).filter(|_| hedge.take(&second(&lanes)).is_ok());
+        let burst = (0..100).filter(|_| hedge.take(FIRST, &lanes).is_ok());
         assert_eq!(burst.count(), 10);
     }
 
     #[test]
-    fn only_people_who_wait_get_one_and_only_where_it_can_go_at_once() {
+    fn a_second_attempt_goes_only_where_it_can_go_at_once() {
         let mut hedge = Hedge::new(HedgeSettings::default());
         for _ in 0..100 {
             hedge.earn();
         }
         let lanes = lanes();
-        let asked = second(&lanes);
-        let refused = [
-            (
-                Second {
-                    interactive: false,
-                    ..asked
-                },
-                HedgeRefusal::NotInteractive,
-            ),
-            (Second { others: 1, ..asked }, HedgeRefusal::Already),
-            (
-                Second {
-                    answered: true,
-                    ..asked
-                },
-                HedgeRefusal::Answered,
-            ),
-            (second(&lanes[..1]), HedgeRefusal::NoLane),
-        ];
-        for (call, why) in refused {
-            assert_eq!(hedge.take(&call), Err(why));
-        }
+        assert_eq!(hedge.take(FIRST, &lanes[..1]), Err(HedgeRefusal::NoLane));
         for change in [
             |lane: &mut Lane| lane.wait = Some(Duration::from_millis(1)),
             |lane: &mut Lane| lane.fit = Fit::ContextTooLong,
@@ -243,36 +184,22 @@ mod tests {
         ] {
             let mut lanes = lanes.clone();
             change(&mut lanes[1]);
-            assert_eq!(hedge.take(&second(&lanes)), Err(HedgeRefusal::NoLane));
+            assert_eq!(hedge.take(FIRST, &lanes), Err(HedgeRefusal::NoLane));
         }
-        assert_eq!(hedge.take(&asked), Ok(LaneId(1)));
+        assert_eq!(hedge.take(FIRST, &lanes), Ok(LaneId(1)));
     }
 
     #[test]
     fn the_delay_follows_the_lane_or_is_as_set() {
-        let (mut latency, now) = (Latency::new(), Timestamp::ZERO);
         let hedge = Hedge::new(HedgeSettings::default());
-        assert_eq!(hedge.due_after(&latency, now), None);
-        for _ in 0..100 {
-            latency.record(Duration::from_millis(20), now);
-        }
-        assert_eq!(
-            hedge.due_after(&latency, now),
-            Some(Duration::from_millis(200))
-        );
-        for _ in 0..100 {
-            latency.record(Duration::from_secs(2), now);
-        }
-        let due = hedge.due_after(&latency, now).unwrap();
-        assert!((2.0..2.2).contains(&due.as_secs_f64()), "{due:?}");
-        let fixed = HedgeDelay::Fixed(Duration::from_secs(1));
+        assert_eq!(hedge.due_after(None), None);
+        let ms = Duration::from_millis;
+        assert_eq!(hedge.due_after(Some(ms(20))), Some(ms(200)));
+        assert_eq!(hedge.due_after(Some(ms(2000))), Some(ms(2000)));
         let hedge = Hedge::new(HedgeSettings {
-            delay: fixed,
+            delay: HedgeDelay::Fixed(ms(1000)),
             ..HedgeSettings::default()
         });
-        assert_eq!(
-            hedge.due_after(&Latency::new(), now),
-            Some(Duration::from_secs(1))
-        );
+        assert_eq!(hedge.due_after(None), Some(ms(1000)));
     }
 }

@@ -68,7 +68,7 @@ pub use choice::{
     Call, Choice, FallBackOn, Out, Placed, Policy, Reason, Router, RouterSettings, Session, Trigger,
 };
 pub use fault::{Cause, Fault, FaultKind, Outcome};
-pub use hedge::{Hedge, HedgeDelay, HedgeRefusal, HedgeSettings, Second};
+pub use hedge::{Hedge, HedgeDelay, HedgeRefusal, HedgeSettings};
 pub use lane::{Fit, Lane, LaneId, LaneKey};
 pub use latency::Latency;
 pub use time::Timestamp;

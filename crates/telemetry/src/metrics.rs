@@ -241,6 +241,8 @@ pub struct Metrics {
     pub lane_calls: Bounded<Counter>,
     /// See [`names::FALLBACKS`].
     pub fallbacks: Bounded<Counter>,
+    /// See [`names::HEDGES`].
+    pub hedges: Bounded<Counter>,
     /// See [`names::UPSTREAM_REACHABLE`].
     pub upstream_reachable: Gauge,
     /// See [`names::STORE_MODE_CHANGES`].
@@ -318,6 +320,7 @@ impl Metrics {
             lane_trips: family(register, names::LANE_TRIPS).holding(LANE_SERIES_MAX),
             lane_calls: family(register, names::LANE_CALLS).holding(LANE_SERIES_MAX),
             fallbacks: family(register, names::FALLBACKS).holding(LANE_SERIES_MAX),
+            hedges: family(register, names::HEDGES).holding(LANE_SERIES_MAX),
             upstream_reachable: single(register, names::UPSTREAM_REACHABLE, Gauge::default()),
             store_mode_changes: std::sync::Arc::new(family(register, names::STORE_MODE_CHANGES)),
             budget_alerts: family(register, names::BUDGET_ALERTS),
@@ -450,6 +453,7 @@ mod tests {
             &metrics.lane_trips,
             &metrics.lane_calls,
             &metrics.fallbacks,
+            &metrics.hedges,
             &metrics.store_mode_changes,
             &metrics.budget_alerts,
             &metrics.batch_preflights,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paceline_config::{Choose, FallBack, ProfileName, UPSTREAM};
+use paceline_config::{Choose, FallBack, HedgeRule, ProfileName, UPSTREAM};
 
 use crate::loading::{load, problems};
 
@@ -76,6 +76,8 @@ lanes = [{ weight = 3 }, { provider = \"claude\", model = \"claude-haiku-4-5\", 
 choose = \"weighted\"
 fall_back_on = [\"error\"]
 fall_back_after = \"5s\"
+hedge = true
+hedge_after = \"2s\"
 [models.gpt-4o]
 lanes = [{}]
 ";
@@ -100,6 +102,11 @@ lanes = [{}]
     let plain = &settings.models[0];
     assert_eq!(plain.choose, Choose::Soonest);
     assert_eq!(plain.fall_back_on.len(), 4);
+    let hedge = HedgeRule {
+        after: Some(Duration::from_secs(2)),
+        share_max: 0.05,
+    };
+    assert_eq!((rule.hedge, plain.hedge), (Some(hedge), None));
 }
 
 #[test]
@@ -132,6 +139,18 @@ fn what_is_wrong_with_providers_and_lanes_is_told_with_its_place() {
         (
             "[models.a]\nlanes = []\n",
             "p.toml:2: models.a.lanes: must have 1 to 64 lanes; lanes = [{ model = \"gpt-4o-mini\" }]",
+        ),
+        (
+            "[models.a]\nlanes = [{}]\nhedge = true\n",
+            "p.toml:3: models.a.hedge: a second attempt needs a second lane; add a lane, or leave hedge out",
+        ),
+        (
+            "[breaker]\nenabled = false\n[models.a]\nlanes = [{}, { model = \"b\" }]\nhedge = true\n",
+            "p.toml:5: models.a.hedge: how late is late is not known: with breaker.enabled = false no lane is watched; set hedge_after",
+        ),
+        (
+            "[models.a]\nlanes = [{}, { model = \"b\" }]\nhedge = true\nhedge_share_max = 2.0\n",
+            "p.toml:4: models.a.hedge_share_max: must be at most 1 (got 2.0)",
         ),
         (
             "[[domains]]\nname = \"x\"\nmodels = [\"y\"]\nprovider = \"z\"\n",

@@ -1,9 +1,11 @@
 //! What is known of choices between the lanes of one model.
 
-use paceline_config::{Choose, FallBack, ModelRule};
+use std::time::Duration;
+
+use paceline_config::{Choose, FallBack, HedgeRule, ModelRule};
 use paceline_routing::{
-    Affinity, AffinitySettings, Call, Choice, FallBackOn, Lane, LaneId, Policy, Router,
-    RouterSettings, Session, SessionKey, Timestamp,
+    Affinity, AffinitySettings, Call, Choice, FallBackOn, Hedge, HedgeDelay, HedgeSettings, Lane,
+    LaneId, Policy, Router, RouterSettings, Session, SessionKey, Timestamp,
 };
 
 use super::lane::jitter;
@@ -13,6 +15,8 @@ use super::lane::jitter;
 pub(crate) struct Chooser {
     router: Router,
     affinity: Affinity,
+    /// `None`: calls are not sent a second time.
+    hedge: Option<Hedge>,
 }
 
 impl Chooser {
@@ -20,6 +24,7 @@ impl Chooser {
         Self {
             router: Router::new(router_settings(rule)),
             affinity: Affinity::new(AffinitySettings::default()),
+            hedge: rule.hedge.map(|hedge| Hedge::new(hedge_settings(hedge))),
         }
     }
 
@@ -46,6 +51,37 @@ impl Chooser {
     /// A call of the session was answered over a lane.
     pub(crate) fn answered(&mut self, session: SessionKey, lane: LaneId, now: Timestamp) {
         self.affinity.keep(session, lane, now);
+    }
+
+    /// A call begins that could be sent a second time: how long after the first time, where that is
+    /// known. `p95` is what 95 % of the answers of its lane keep to.
+    pub(crate) fn late_after(&mut self, p95: Option<Duration>) -> Option<Duration> {
+        let hedge = self.hedge.as_mut()?;
+        hedge.earn();
+        hedge.due_after(p95)
+    }
+
+    /// Where a call goes a second time that is late at `first`.
+    pub(crate) fn second(
+        &mut self,
+        first: LaneId,
+        mut lanes: Vec<Lane>,
+        now: Timestamp,
+    ) -> Option<LaneId> {
+        lanes.retain(|lane| lane.id != first);
+        let order = self.choose(None, &lanes, now).order;
+        let place = |lane: &Lane| order.iter().position(|placed| placed.lane == lane.id);
+        lanes.sort_by_key(|lane| place(lane).unwrap_or(usize::MAX));
+        self.hedge.as_mut()?.take(first, &lanes).ok()
+    }
+}
+
+fn hedge_settings(rule: HedgeRule) -> HedgeSettings {
+    let usual = HedgeSettings::default();
+    HedgeSettings {
+        delay: rule.after.map_or(usual.delay, HedgeDelay::Fixed),
+        share: rule.share_max,
+        ..usual
     }
 }
 

@@ -7,7 +7,15 @@ use paceline_routing::Outcome;
 use paceline_telemetry::{Counter, Metrics};
 
 /// How calls end, as metrics name it.
-const OUTCOMES: [&str; 6] = ["whole", "refused", "quota", "left", "ours", "fault"];
+const OUTCOMES: [&str; 7] = [
+    "whole",
+    "refused",
+    "quota",
+    "left",
+    "overtaken",
+    "ours",
+    "fault",
+];
 
 /// What metrics tell of one lane.
 pub(super) struct Meter {
@@ -49,8 +57,9 @@ impl Meter {
             Outcome::Refused => 1,
             Outcome::Quota => 2,
             Outcome::Left => 3,
-            Outcome::Ours => 4,
-            Outcome::Fault(_) => 5,
+            Outcome::Overtaken => 4,
+            Outcome::Ours => 5,
+            Outcome::Fault(_) => 6,
         };
         let make = || self.metrics.lane_calls.of(&[&self.label, OUTCOMES[place]]);
         self.ended[place].get_or_init(make).inc();

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response};
 use paceline_config::Retry;
 use paceline_limiter::{Metric, Outcome as Fate, Timestamp};
 use paceline_pace::{charged_although_refused, is_quota};
@@ -15,10 +15,10 @@ use paceline_routing::{LaneId, Outcome as LaneOutcome};
 
 use super::choose::{Trigger, choose, falls_back, session};
 use super::plan::Plan;
-use super::send::{Answer, AnswerBody, Refused, Sent, build, send};
+use super::send::{Answer, AnswerBody, Outgoing, Refused, Sent, build, send};
 use super::turn::NoTurn;
 use super::way::{Terms, Way, Wording};
-use super::{Call, turn};
+use super::{Call, hedge, turn};
 use crate::announce::Progress;
 use crate::body::ReplyBody;
 use crate::exchange::{Ending, Exchange, Passed, milliseconds};
@@ -52,9 +52,7 @@ pub(super) async fn run(
     loop {
         match attempt(worker, &mut call, deadline, progress.as_ref()).await {
             Step::Again => {}
-            Step::Answer(answer, sent_by, upstream) => {
-                return relay(call, *answer, *sent_by, &upstream);
-            }
+            Step::Answer(answer, sent_by) => return relay(call, *answer, *sent_by),
             Step::Tell(told) => return tell(call.exchange, *told),
         }
     }
@@ -91,7 +89,7 @@ enum Step {
     /// Another attempt is worth it, and the pause before it is over.
     Again,
     /// This goes to the caller.
-    Answer(Box<Answer>, Box<SentBy>, Arc<Upstream>),
+    Answer(Box<Answer>, Box<SentBy>),
     /// This ends the call.
     Tell(Box<Told>),
 }
@@ -120,71 +118,64 @@ async fn attempt(
             };
         }
     };
-    take(call, way);
-    if let Err(problem) = call.plan.ways[way].say(call.plan.payload.whole()) {
+    let (exchange, plan) = (&mut call.exchange, &mut call.plan);
+    take(exchange, plan, way);
+    if let Err(problem) = plan.ways[way].say(plan.payload.whole()) {
         // What this provider's words cannot say, another's may.
-        return match call.plan.ways.iter().any(Way::is_left) {
+        return match plan.ways.iter().any(Way::is_left) {
             true => Step::Again,
             false => tell_gateway(problem, Ending::Refused),
         };
     }
     let mut lease = None;
-    if let Some(paced) = call.plan.ways.get(way).and_then(|way| way.paced.as_ref()) {
-        let may_leave = call.plan.ways.len() > 1;
-        match turn::wait(&mut call.exchange, paced, (deadline, may_leave), progress).await {
+    if let Some(paced) = plan.ways.get(way).and_then(|way| way.paced.as_ref()) {
+        let may_leave = plan.ways.len() > 1;
+        match turn::wait(exchange, paced, (deadline, may_leave), progress).await {
             Ok(granted) => lease = Some(granted),
             Err(NoTurn::Left) => return Step::Again,
             Err(NoTurn::Refused(refusal)) => {
-                if passes_on(call, way, Trigger::Quota) {
+                if passes_on(exchange, plan, way, Trigger::Quota) {
                     return Step::Again;
                 }
-                let paced = &call.plan.ways[way].paced;
+                let paced = &plan.ways[way].paced;
                 let pool = paced.as_ref().map_or("", |paced| paced.pool.watch().name());
                 return tell_gateway(Problem::refusal(&refusal, pool), Ending::Refused);
             }
         }
     }
-    // The lane may have become ill while the call waited; what was reserved goes back whole.
-    let Ok(passage) = call.plan.ways[way].lane.begin() else {
-        return Step::Again;
+    let ready = match ready(worker, exchange, plan, way, lease) {
+        Ok(ready) => ready,
+        // The lane may have become ill while the call waited; what was reserved goes back whole.
+        Err(NotReady::Ill) => return Step::Again,
+        Err(NotReady::Problem(problem)) => return tell_gateway(*problem, Ending::UpstreamFailed),
     };
-    let provider = Arc::clone(&call.plan.ways[way].lane.provider);
-    let upstream = match worker.upstream(&call.plan.live, &provider) {
-        Ok(upstream) => upstream,
-        Err(error) => {
-            passage.end(&LaneOutcome::Ours);
-            tracing::error!(%error, "the upstream cannot be used");
-            return tell_gateway(Problem::internal(), Ending::UpstreamFailed);
+    let (sent, sent_by) = match hedge::late_after(exchange, plan, way) {
+        // Seldom, and not to make the future of every call larger.
+        Some(time) => Box::pin(hedge::race(worker, exchange, plan, ready, time)).await,
+        None => {
+            let (mut sent_by, outgoing) = ready;
+            let lease = sent_by.lease.as_mut();
+            let sent = send(exchange, &sent_by.upstream, outgoing, lease).await;
+            (sent, sent_by)
         }
-    };
-    let outgoing = match build(call, way, &upstream) {
-        Ok(outgoing) => outgoing,
-        Err(problem) => {
-            passage.end(&LaneOutcome::Ours);
-            return tell_gateway(problem, Ending::UpstreamFailed);
-        }
-    };
-    let sent = send(&mut call.exchange, &upstream, outgoing, lease.as_mut()).await;
-    if matches!(sent, Ok(Sent::Answer(_))) {
-        passage.first_byte();
-        keep_session(call, way);
-    }
-    let sent_by = SentBy {
-        way,
-        lease,
-        passage,
     };
     match sent {
-        Ok(Sent::Answer(answer)) => Step::Answer(answer, Box::new(sent_by), upstream),
+        Ok(Sent::Answer(answer)) => {
+            sent_by.passage.first_byte();
+            keep_session(exchange, plan, sent_by.way);
+            Step::Answer(answer, Box::new(sent_by))
+        }
         Ok(Sent::Refused(refused)) => after_refusal(call, *refused, sent_by).await,
         Ok(Sent::RefusedInStream(refusal, answer)) => {
-            let Some(pause) = note_refusal(call, (&refusal, None), way) else {
-                return Step::Answer(answer, Box::new(sent_by), upstream);
+            let told = RefusedWith {
+                refusal: &refusal,
+                headers: None,
             };
-            sent_by
-                .passage
-                .end(&outcome_of(&refusal, is_own_key(call, way)));
-            drop(sent_by.lease);
+            let noted = note_refusal(exchange, plan, &told, sent_by.way);
+            let Some(pause) = pause_after(exchange, plan, &refusal, sent_by.way, noted) else {
+                return Step::Answer(answer, Box::new(sent_by));
+            };
+            sent_by.end_refused(plan, &refusal);
             tokio::time::sleep(pause).await;
             Step::Again
         }
@@ -192,27 +183,129 @@ async fn attempt(
     }
 }
 
-/// What one attempt holds while it is under way.
-struct SentBy {
-    /// The way's place in the plan.
+/// Why an attempt does not go out.
+pub(super) enum NotReady {
+    /// The lane is ill.
+    Ill,
+    /// It cannot be built.
+    Problem(Box<Problem>),
+}
+
+/// An attempt that is about to go out over a way, where its turn has come.
+pub(super) fn ready(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    plan: &mut Plan,
     way: usize,
     lease: Option<Lease>,
-    passage: Passage,
+) -> Result<(SentBy, Box<Outgoing>), NotReady> {
+    let lane = Arc::clone(&plan.ways[way].lane);
+    let passage = lane.begin().map_err(|_| NotReady::Ill)?;
+    let upstream = worker
+        .upstream(&plan.live, &lane.provider)
+        .map_err(|error| {
+            tracing::error!(%error, "the upstream cannot be used");
+            Problem::internal()
+        });
+    let built = upstream.and_then(|upstream| {
+        let outgoing = build(exchange, plan, way, &upstream)?;
+        Ok((upstream, outgoing))
+    });
+    match built {
+        Ok((upstream, outgoing)) => {
+            let sent_by = SentBy {
+                way,
+                lease,
+                passage,
+                upstream,
+            };
+            Ok((sent_by, outgoing))
+        }
+        Err(problem) => {
+            passage.end(&LaneOutcome::Ours);
+            Err(NotReady::Problem(Box::new(problem)))
+        }
+    }
+}
+
+/// What one attempt holds while it is under way.
+pub(super) struct SentBy {
+    /// The way's place in the plan.
+    pub(super) way: usize,
+    pub(super) lease: Option<Lease>,
+    pub(super) passage: Passage,
+    pub(super) upstream: Arc<Upstream>,
+}
+
+impl SentBy {
+    /// Ends an attempt that the provider refused.
+    fn end_refused(self, plan: &Plan, refusal: &Refusal) {
+        self.passage
+            .end(&outcome_of(refusal, is_own_key(plan, self.way)));
+        let Some(lease) = self.lease else {
+            return;
+        };
+        let charged = charged_although_refused(lease.charge(), refusal);
+        let fate = match is_quota(refusal.kind) {
+            true => Fate::Refused,
+            false => Fate::Failed,
+        };
+        lease.settle(charged, None, fate);
+    }
+
+    /// Ends an attempt that failed. One whose request never went out gives its whole reservation back.
+    fn end_failed(self, exchange: &mut Exchange, error: &SendError) {
+        if error.nothing_sent() {
+            exchange.shared.note_upstream(false);
+            exchange.unsent += 1;
+        }
+        exchange.trace.failed(error);
+        self.passage.end(&outcome_of_failure(exchange, error));
+        tracing::warn!(id = %exchange.request_id, %error, "attempt failed");
+    }
+}
+
+/// Ends an attempt that did not answer while another one of its call goes on.
+pub(super) fn give_way(
+    exchange: &mut Exchange,
+    plan: &mut Plan,
+    sent: Result<Sent, SendError>,
+    sent_by: SentBy,
+) {
+    let way = sent_by.way;
+    let (refusal, headers) = match sent {
+        Ok(Sent::Answer(_)) => return,
+        Ok(Sent::Refused(refused)) => (refused.refusal, Some(refused.head.headers)),
+        Ok(Sent::RefusedInStream(refusal, _)) => (*refusal, None),
+        Err(error) => {
+            sent_by.end_failed(exchange, &error);
+            passes_on(exchange, plan, way, Trigger::Error);
+            return;
+        }
+    };
+    let told = RefusedWith {
+        refusal: &refusal,
+        headers: headers.as_ref(),
+    };
+    note_refusal(exchange, plan, &told, way);
+    if let Some(trigger) = Trigger::of(&refusal, is_own_key(plan, way)) {
+        passes_on(exchange, plan, way, trigger);
+    }
+    sent_by.end_refused(plan, &refusal);
 }
 
 /// Lets the story go on over a way.
-fn take(call: &mut Call, way: usize) {
-    let is_again = call.exchange.attempts > 0;
-    let Some(way) = call.plan.ways.get_mut(way) else {
+pub(super) fn take(exchange: &mut Exchange, plan: &mut Plan, way: usize) {
+    let is_again = exchange.attempts > 0;
+    let Some(way) = plan.ways.get_mut(way) else {
         return;
     };
-    let exchange = &mut call.exchange;
     exchange.lane = Some(Arc::clone(&way.lane));
     let Some(paced) = &mut way.paced else {
         return;
     };
     if is_again {
-        paced.choose_pool_again(&exchange.shared, &call.plan.live, &way.lane);
+        paced.choose_pool_again(&exchange.shared, &plan.live, &way.lane);
     }
     way.lane.draws_on(&paced.pool);
     exchange.pool = Some(Arc::clone(paced.pool.watch().name()));
@@ -222,52 +315,42 @@ fn take(call: &mut Call, way: usize) {
 
 /// Whether the call goes on to another lane because of what happened at this one, which is then not
 /// tried again.
-fn passes_on(call: &mut Call, way: usize, trigger: Trigger) -> bool {
-    if !call.plan.payload.repeatable() {
+fn passes_on(exchange: &mut Exchange, plan: &mut Plan, way: usize, trigger: Trigger) -> bool {
+    if !plan.payload.repeatable() {
         return false;
     }
-    let falls_back = falls_back(&call.plan, trigger);
-    let Some(place) = call.plan.ways.get_mut(way) else {
+    let falls_back = falls_back(plan, trigger);
+    let Some(place) = plan.ways.get_mut(way) else {
         return false;
     };
     place.passed = Some(trigger);
     let lane = Arc::clone(&place.lane);
     let own = place.priority;
     let may_take = |way: &Way| way.is_left() && (falls_back || way.priority <= own);
-    if !call.plan.ways.iter().any(may_take) {
+    if !plan.ways.iter().any(may_take) {
         return false;
     }
     let why = trigger.name();
     lane.passed_on(why);
     let lane = Arc::clone(lane.shown());
-    tracing::info!(id = %call.exchange.request_id, %lane, why, "the call goes on to another lane");
-    call.exchange.passed.push(Passed { lane, why });
+    tracing::info!(id = %exchange.request_id, %lane, why, "the call goes on to another lane");
+    exchange.passed.push(Passed { lane, why });
     true
 }
 
 async fn after_failure(call: &mut Call, error: &SendError, sent_by: SentBy) -> Step {
-    let SentBy {
-        way,
-        lease,
-        passage,
-    } = sent_by;
-    if error.nothing_sent() {
-        call.exchange.shared.note_upstream(false);
-        call.exchange.unsent += 1;
-    }
-    call.exchange.trace.failed(error);
-    passage.end(&outcome_of_failure(call, error));
-    // A lease whose request never went out gives its whole reservation back.
-    drop(lease);
-    tracing::warn!(id = %call.exchange.request_id, %error, "attempt failed");
-    if passes_on(call, way, Trigger::Error) {
-        call.exchange.shared.metrics.retries.of(&["network"]).inc();
+    let (exchange, plan) = (&mut call.exchange, &mut call.plan);
+    let way = sent_by.way;
+    sent_by.end_failed(exchange, error);
+    let retries = exchange.shared.metrics.retries.of(&["network"]);
+    if passes_on(exchange, plan, way, Trigger::Error) {
+        retries.inc();
         return Step::Again;
     }
-    match next_pause(call, None).filter(|_| call.plan.payload.repeatable()) {
+    match next_pause(exchange, plan, None).filter(|_| plan.payload.repeatable()) {
         Some(pause) => {
-            call.exchange.shared.metrics.retries.of(&["network"]).inc();
-            forget_passed(&mut call.plan);
+            retries.inc();
+            forget_passed(plan);
             tokio::time::sleep(pause).await;
             Step::Again
         }
@@ -276,8 +359,8 @@ async fn after_failure(call: &mut Call, error: &SendError, sent_by: SentBy) -> S
 }
 
 /// What a failure says about the lane: that a caller has less patience than is set says nothing.
-fn outcome_of_failure(call: &Call, error: &SendError) -> LaneOutcome {
-    let own = call.exchange.caller.attempt_timeout;
+fn outcome_of_failure(exchange: &Exchange, error: &SendError) -> LaneOutcome {
+    let own = exchange.caller.attempt_timeout;
     match error {
         SendError::Timeout { limit, .. } if own.is_some_and(|own| own <= *limit) => {
             LaneOutcome::Left
@@ -287,31 +370,24 @@ fn outcome_of_failure(call: &Call, error: &SendError) -> LaneOutcome {
 }
 
 async fn after_refusal(call: &mut Call, refused: Refused, sent_by: SentBy) -> Step {
-    let SentBy {
-        way,
-        lease,
-        passage,
-    } = sent_by;
+    let (exchange, plan) = (&mut call.exchange, &mut call.plan);
+    let way = sent_by.way;
     let refusal = &refused.refusal;
-    passage.end(&outcome_of(refusal, is_own_key(call, way)));
-    if let Some(lease) = lease {
-        let charged = charged_although_refused(lease.charge(), refusal);
-        let fate = match is_quota(refusal.kind) {
-            true => Fate::Refused,
-            false => Fate::Failed,
-        };
-        lease.settle(charged, None, fate);
-    }
-    if let Some(pause) = note_refusal(call, (refusal, Some(&refused.head.headers)), way) {
+    sent_by.end_refused(plan, refusal);
+    let told = RefusedWith {
+        refusal,
+        headers: Some(&refused.head.headers),
+    };
+    let noted = note_refusal(exchange, plan, &told, way);
+    if let Some(pause) = pause_after(exchange, plan, refusal, way, noted) {
         tokio::time::sleep(pause).await;
         call.last_words = Some(Box::new(refused));
         return Step::Again;
     }
-    let ran_out = is_worth_another(refusal) && is_quota(refusal.kind) && call.exchange.attempts > 1;
+    let ran_out = is_worth_another(refusal) && is_quota(refusal.kind) && exchange.attempts > 1;
     if ran_out {
         let wait = refusal.retry_after.unwrap_or(Duration::from_secs(1));
-        let attempts = call.exchange.attempts;
-        let problem = Problem::exhausted(attempts, &refusal.message, wait);
+        let problem = Problem::exhausted(exchange.attempts, &refusal.message, wait);
         return tell_gateway(problem, Ending::ProviderError);
     }
     Step::Tell(Box::new(Told::Provider(Box::new(refused))))
@@ -321,73 +397,89 @@ fn is_worth_another(refusal: &Refusal) -> bool {
     refusal.retry() != RetryAdvice::Never && refusal.should_retry != Some(false)
 }
 
-fn is_own_key(call: &Call, way: usize) -> bool {
-    call.plan.ways.get(way).is_some_and(|way| way.own_key)
+fn is_own_key(plan: &Plan, way: usize) -> bool {
+    plan.ways.get(way).is_some_and(|way| way.own_key)
 }
 
-/// Tells pool and metrics of a refusal; the pause before the next attempt, if one is worth it.
-///
-/// Where the limit pool itself cools down there is no pause here: the next turn comes after it. Nor is
-/// there one before another lane.
+/// What was made of a refusal.
+struct Noted {
+    /// The pause before another attempt, where there are to be more.
+    pause: Option<Duration>,
+    /// Whether the limit pool itself cools down, so that the next turn comes after that.
+    cools_down: bool,
+}
+
+/// Tells pool and metrics of a refusal.
 fn note_refusal(
-    call: &mut Call,
-    (refusal, headers): (&Refusal, Option<&HeaderMap>),
+    exchange: &mut Exchange,
+    plan: &mut Plan,
+    told: &RefusedWith<'_>,
     way: usize,
-) -> Option<Duration> {
-    refusal::note(&call.exchange, refusal);
-    call.exchange.trace.refused(&labels::refusal(refusal));
+) -> Noted {
+    let refusal = told.refusal;
+    refusal::note(exchange, refusal);
+    exchange.trace.refused(&labels::refusal(refusal));
     if refusal.limit_name.as_deref().is_some_and(is_long_context) {
         // It is the pool of long requests that has to pause, and not the one that this was taken for.
-        take(call, way);
+        take(exchange, plan, way);
     }
-    let pause = next_pause(call, refusal.retry_after);
-    let cools_down = cool_down(call, way, (refusal, headers), pause);
-    let trigger = Trigger::of(refusal, is_own_key(call, way));
-    let pause = if trigger.is_some_and(|trigger| passes_on(call, way, trigger)) {
+    let pause = next_pause(exchange, plan, refusal.retry_after);
+    let cools_down = cool_down(exchange, plan, way, told, pause);
+    Noted { pause, cools_down }
+}
+
+/// The pause before the attempt that follows a refusal, if one is worth it. There is none before another
+/// lane.
+fn pause_after(
+    exchange: &mut Exchange,
+    plan: &mut Plan,
+    refusal: &Refusal,
+    way: usize,
+    noted: Noted,
+) -> Option<Duration> {
+    let trigger = Trigger::of(refusal, is_own_key(plan, way));
+    let pause = if trigger.is_some_and(|trigger| passes_on(exchange, plan, way, trigger)) {
         Duration::ZERO
     } else {
-        let is_worth_it = is_worth_another(refusal) && call.plan.payload.repeatable();
-        let pause = pause.filter(|_| is_worth_it)?;
-        forget_passed(&mut call.plan);
-        if cools_down { Duration::ZERO } else { pause }
+        let is_worth_it = is_worth_another(refusal) && plan.payload.repeatable();
+        let pause = noted.pause.filter(|_| is_worth_it)?;
+        forget_passed(plan);
+        if noted.cools_down {
+            Duration::ZERO
+        } else {
+            pause
+        }
     };
     let reason = labels::refusal(refusal);
-    call.exchange.shared.metrics.retries.of(&[&reason]).inc();
+    exchange.shared.metrics.retries.of(&[&reason]).inc();
     Some(pause)
 }
 
 /// Lets the way's pool cool down when the refusal concerns everyone in it; whether it does.
 fn cool_down(
-    call: &Call,
+    exchange: &Exchange,
+    plan: &Plan,
     way: usize,
-    (refusal, headers): (&Refusal, Option<&HeaderMap>),
+    told: &RefusedWith<'_>,
     unnamed: Option<Duration>,
 ) -> bool {
-    let paced = call.plan.ways.get(way).and_then(|way| way.paced.as_ref());
-    let Some(paced) = paced else {
+    let Some(paced) = plan.ways.get(way).and_then(|way| way.paced.as_ref()) else {
         return false;
     };
     let pause = Pause {
         unnamed,
-        jitter: random_up_to(call.plan.live.settings.retry.jitter),
+        jitter: random_up_to(plan.live.settings.retry.jitter),
     };
-    let told = RefusedWith { refusal, headers };
-    refusal::cool_down(
-        &call.exchange,
-        &paced.pool,
-        &told,
-        pause,
-        paced.penalty_tokens,
-    )
+    refusal::cool_down(exchange, &paced.pool, told, pause, paced.penalty_tokens)
 }
 
 /// The session goes on over the lane that has its prompt.
-fn keep_session(call: &Call, way: usize) {
-    let (Some(rule), Some(session)) = (call.plan.rule(), session(call)) else {
+fn keep_session(exchange: &Exchange, plan: &Plan, way: usize) {
+    let (Some(rule), Some(session)) = (plan.rule(), session(exchange)) else {
         return;
     };
     if let Ok(place) = u32::try_from(way) {
-        let shared = &call.exchange.shared;
+        let shared = &exchange.shared;
         let now = routing_time(shared.clock.now());
         let chooser = shared.lanes.chooser(rule);
         chooser.lock().answered(session, LaneId(place), now);
@@ -405,10 +497,10 @@ fn forget_passed(plan: &mut Plan) {
 ///
 /// `Retry-After` is the floor; without it the pause doubles from `base_delay` to `delay_max`. The
 /// jitter only ever adds.
-fn next_pause(call: &Call, asked: Option<Duration>) -> Option<Duration> {
-    let retry: &Retry = &call.plan.live.settings.retry;
+fn next_pause(exchange: &Exchange, plan: &Plan, asked: Option<Duration>) -> Option<Duration> {
+    let retry: &Retry = &plan.live.settings.retry;
     // An attempt that never got out counts too, or an unreachable upstream would be tried for ever.
-    let made = (call.exchange.attempts + call.exchange.unsent).max(1);
+    let made = (exchange.attempts + exchange.unsent).max(1);
     if made > retry.retries_max {
         return None;
     }
@@ -465,11 +557,12 @@ fn tell(mut exchange: Exchange, told: Told) -> Response<ReplyBody> {
 }
 
 /// Passes a good answer on.
-fn relay(call: Call, answer: Answer, sent_by: SentBy, upstream: &Upstream) -> Response<ReplyBody> {
+fn relay(call: Call, answer: Answer, sent_by: SentBy) -> Response<ReplyBody> {
     let SentBy {
         way,
         lease,
         passage,
+        upstream,
     } = sent_by;
     let Answer {
         mut head,
@@ -507,7 +600,7 @@ fn relay(call: Call, answer: Answer, sent_by: SentBy, upstream: &Upstream) -> Re
                 terms,
                 connection,
             };
-            let relay = Relay::new(rest, ready, reader, guards, upstream);
+            let relay = Relay::new(rest, ready, reader, guards, &upstream);
             *response.body_mut() = ReplyBody::Relay(Box::new(relay));
         }
     }
@@ -542,5 +635,8 @@ pub(crate) fn own_headers(exchange: &Exchange, response: &mut Response<ReplyBody
     }
     if let Some(passed) = exchange.passed_lanes() {
         insert("x-paceline-passed", &passed);
+    }
+    if let Some(hedged) = exchange.hedged() {
+        insert("x-paceline-hedged", hedged.lane.shown());
     }
 }

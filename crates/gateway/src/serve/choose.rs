@@ -12,6 +12,7 @@ use paceline_tokens::prices::{CostBound, Date};
 use super::plan::Plan;
 use super::way::Way;
 use super::{Call, turn};
+use crate::exchange::Exchange;
 use crate::lanes::routing_time;
 use crate::respond::Problem;
 
@@ -127,18 +128,19 @@ enum Look {
 }
 
 fn look(call: &Call) -> Look {
-    let lanes = views(call);
+    let (exchange, plan) = (&call.exchange, &call.plan);
+    let lanes = views(exchange, plan);
     if lanes.is_empty() {
-        let model = call.exchange.model.as_deref().unwrap_or("-");
+        let model = exchange.model.as_deref().unwrap_or("-");
         return Look::Nothing(Box::new(Problem::no_lane_takes(model)));
     }
-    let Some(rule) = call.plan.rule().filter(|_| call.plan.ways.len() > 1) else {
+    let Some(rule) = plan.rule().filter(|_| plan.ways.len() > 1) else {
         return look_at_one(&lanes);
     };
-    let shared = &call.exchange.shared;
+    let shared = &exchange.shared;
     let now = routing_time(shared.clock.now());
     let chooser = shared.lanes.chooser(rule);
-    let choice = chooser.lock().choose(session(call), &lanes, now);
+    let choice = chooser.lock().choose(session(exchange), &lanes, now);
     match (choice.order.first(), choice.returns_at()) {
         (Some(first), _) => Look::Go(first.lane.0 as usize),
         (None, Some(until)) => Look::Wait(Timestamp::from_nanos(until.as_nanos())),
@@ -160,28 +162,28 @@ fn look_at_one(lanes: &[Lane]) -> Look {
 }
 
 /// The session that a call belongs to, of its tenant.
-pub(super) fn session(call: &Call) -> Option<SessionKey> {
-    let caller = &call.exchange.caller;
+pub(super) fn session(exchange: &Exchange) -> Option<SessionKey> {
+    let caller = &exchange.caller;
     let session = caller.session.as_deref()?;
     Some(SessionKey::of([&*caller.tenant, session]))
 }
 
 /// The lanes that are left, as they are now.
-fn views(call: &Call) -> Vec<Lane> {
-    let ways = &call.plan.ways;
+pub(super) fn views(exchange: &Exchange, plan: &Plan) -> Vec<Lane> {
+    let ways = &plan.ways;
     let worst = ways.iter().filter_map(|way| {
         let trigger = way.passed?;
-        (!falls_back(&call.plan, trigger)).then_some(way.priority)
+        (!falls_back(plan, trigger)).then_some(way.priority)
     });
     // What made the call go on does not open the way to later priorities.
     let lowest = worst.min().unwrap_or(u32::MAX);
     let places = ways.iter().zip(0_u32..);
     let left = places.filter(|(way, _)| way.is_left() && way.priority <= lowest);
-    left.map(|(way, place)| view(call, way, LaneId(place)))
+    left.map(|(way, place)| view(exchange, plan, (way, LaneId(place))))
         .collect()
 }
 
-fn view(call: &Call, way: &Way, id: LaneId) -> Lane {
+fn view(exchange: &Exchange, plan: &Plan, (way, id): (&Way, LaneId)) -> Lane {
     let lane = &way.lane;
     let latency = lane.latency(paceline_routing::Latency::expected);
     let key = LaneKey::of(&lane.provider, &lane.model);
@@ -194,18 +196,18 @@ fn view(call: &Call, way: &Way, id: LaneId) -> Lane {
     };
     let is_too_long = way
         .context_tokens
-        .is_some_and(|most| call.plan.expected_tokens > most);
+        .is_some_and(|most| plan.expected_tokens > most);
     if is_too_long {
         view.fit = Fit::ContextTooLong;
     }
-    if let Some(paced) = way.paced.as_ref().filter(|_| call.plan.ways.len() > 1) {
-        let asked = turn::request(&call.exchange, paced, None);
+    if let Some(paced) = way.paced.as_ref().filter(|_| plan.ways.len() > 1) {
+        let asked = turn::request(exchange, paced, None);
         let prospect = paced.pool.prospect(&asked);
         view.wait = expected_wait(&prospect, latency);
         view.room = f64::from(prospect.room_ppm) / 1e6;
         view.takes = f64::from(prospect.takes_ppm) / 1e6;
         view.in_flight = u32::try_from(prospect.in_flight).unwrap_or(u32::MAX);
-        view.price_nanousd = price(call, way);
+        view.price_nanousd = price(exchange, plan, way);
     }
     view
 }
@@ -225,12 +227,11 @@ fn expected_wait(prospect: &Prospect, latency: Option<Duration>) -> Option<Durat
 }
 
 /// What the call will probably cost over a way, where that decides.
-fn price(call: &Call, way: &Way) -> Option<u64> {
-    let rule = call.plan.rule()?;
+fn price(exchange: &Exchange, plan: &Plan, way: &Way) -> Option<u64> {
+    let rule = plan.rule()?;
     if rule.choose != Choose::Cheapest {
         return None;
     }
-    let exchange = &call.exchange;
     let (book, provider) = exchange.shared.recorder.prices_at(&way.lane.provider);
     let day = Date::of_unix_seconds(exchange.shared.now_ms().unsigned_abs() / 1_000);
     let price = book.price_at(&provider, &way.lane.model, day)?;

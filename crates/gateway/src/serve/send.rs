@@ -16,7 +16,7 @@ use paceline_provider::{
 };
 use tokio::time::timeout;
 
-use super::Call;
+use super::plan::Plan;
 use super::way::{Way, Wording};
 use super::words::Translation;
 use crate::body::UpstreamBody;
@@ -103,14 +103,18 @@ pub(super) struct Reading {
 ///
 /// # Errors
 /// When the call cannot be said in the provider's words, or its body is gone.
-pub(super) fn build(call: &mut Call, way: usize, upstream: &Upstream) -> Result<Outgoing, Problem> {
-    let now_ms = call.exchange.shared.now_ms();
-    let plan = &mut call.plan;
+pub(super) fn build(
+    exchange: &mut Exchange,
+    plan: &mut Plan,
+    way: usize,
+    upstream: &Upstream,
+) -> Result<Box<Outgoing>, Problem> {
+    let now_ms = exchange.shared.now_ms();
     let way = plan.ways.get(way).ok_or_else(Problem::internal)?;
     let settings = plan.live.settings.reach(&way.lane.provider);
     let settings = settings.ok_or_else(Problem::internal)?;
     let called = plan.uri.path().strip_prefix("/v1").unwrap_or_default();
-    let kind = call.exchange.endpoint.kind;
+    let kind = exchange.endpoint.kind;
     let mut reading = Reading {
         kind,
         strip_usage: false,
@@ -141,7 +145,7 @@ pub(super) fn build(call: &mut Call, way: usize, upstream: &Upstream) -> Result<
     let uri = upstream.target.path(&path, plan.uri.query());
     let uri = uri.ok_or_else(|| Problem::invalid_path(&path, "it cannot be forwarded"))?;
     let own_key = OwnKey::of(settings, plan.rule.is_some());
-    let keep_encoding = call.exchange.endpoint.pacing == Pacing::None;
+    let keep_encoding = exchange.endpoint.pacing == Pacing::None;
     let headers = request_headers(
         &plan.headers,
         &upstream.target,
@@ -153,12 +157,13 @@ pub(super) fn build(call: &mut Call, way: usize, upstream: &Upstream) -> Result<
     *request.method_mut() = plan.method.clone();
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
-    call.exchange.trace.attempts(&mut request);
-    Ok(Outgoing {
+    exchange.trace.attempts(&mut request);
+    // Moved around from here on.
+    Ok(Box::new(Outgoing {
         request,
         profile,
         reading,
-    })
+    }))
 }
 
 /// The body in the words of the way.
@@ -177,14 +182,14 @@ fn worded(body: &Bytes, way: &Way) -> Option<Bytes> {
 pub(super) async fn send(
     exchange: &mut Exchange,
     upstream: &Arc<Upstream>,
-    outgoing: Outgoing,
+    outgoing: Box<Outgoing>,
     lease: Option<&mut Lease>,
 ) -> Result<Sent, SendError> {
     let Outgoing {
         request,
         profile,
         reading,
-    } = outgoing;
+    } = *outgoing;
     let observer = lease
         .as_ref()
         .map(|lease| (Arc::clone(lease.pool()), lease.id()));

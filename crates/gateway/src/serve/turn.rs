@@ -47,15 +47,7 @@ pub(super) async fn wait(
     progress: Option<&Arc<Progress>>,
 ) -> Result<Lease, NoTurn> {
     let request = request(exchange, paced, Some(deadline));
-    let caller = &exchange.caller;
-    let who = WaitingRequest {
-        request_id: Arc::clone(&exchange.request_id),
-        tenant: Arc::clone(&caller.tenant),
-        session: caller.session.clone(),
-        model: exchange.model.clone().unwrap_or_else(|| Arc::from("-")),
-        expected_output_tokens: exchange.expected_output_tokens,
-    };
-    let acquired = paced.pool.acquire(request, who);
+    let acquired = paced.pool.acquire(request, who(exchange));
     count_hit(
         &exchange.shared.metrics,
         paced.pool.watch().name(),
@@ -103,6 +95,26 @@ pub(super) async fn wait(
                 Turn::Refused(refusal) => Err(NoTurn::Refused(refusal)),
             }
         }
+    }
+}
+
+/// A turn for an attempt that goes now or not at all.
+pub(super) async fn at_once(exchange: &mut Exchange, paced: &Paced) -> Option<Lease> {
+    let asked = request(exchange, paced, None);
+    let lease = paced.pool.try_acquire(asked, who(exchange)).await.ok()?;
+    exchange.estimated_tokens = lease.charge().get(Metric::Tokens);
+    Some(lease)
+}
+
+/// Who waits, for those who look.
+fn who(exchange: &Exchange) -> WaitingRequest {
+    let caller = &exchange.caller;
+    WaitingRequest {
+        request_id: Arc::clone(&exchange.request_id),
+        tenant: Arc::clone(&caller.tenant),
+        session: caller.session.clone(),
+        model: exchange.model.clone().unwrap_or_else(|| Arc::from("-")),
+        expected_output_tokens: exchange.expected_output_tokens,
     }
 }
 

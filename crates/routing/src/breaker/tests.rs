@@ -62,6 +62,7 @@ fn what_is_not_the_providers_fault_never_trips() {
             Outcome::Refused,
             Outcome::Quota,
             Outcome::Left,
+            Outcome::Overtaken,
             Outcome::Ours,
         ] {
             call(&mut breaker, at, &outcome);
@@ -248,7 +249,12 @@ fn one_call_at_a_time_goes_and_sees_and_the_lane_returns_step_by_step() {
 #[test]
 fn a_probe_that_says_nothing_leaves_its_place_to_the_next() {
     let mut breaker = tripped();
-    for outcome in [Outcome::Quota, Outcome::Refused, Outcome::Left] {
+    for outcome in [
+        Outcome::Quota,
+        Outcome::Refused,
+        Outcome::Left,
+        Outcome::Overtaken,
+    ] {
         call(&mut breaker, 2100, &outcome);
         assert_eq!(state(&breaker, 2102), "half_open");
     }
@@ -440,4 +446,21 @@ fn settings_that_make_no_sense_are_named() {
         change(&mut settings);
         assert_eq!(settings.check().unwrap_err().setting, name);
     }
+}
+
+#[test]
+fn answers_that_a_second_attempt_overtook_count_as_no_quicker_than_they_were() {
+    let mut breaker = breaker();
+    for number in 0..200_u64 {
+        let begin = number * 10_000;
+        let pass = breaker.begin(ms(begin)).unwrap();
+        if number % 10 == 0 {
+            breaker.end(pass, &Outcome::Overtaken, ms(begin + 2000), 0.0);
+        } else {
+            breaker.end(pass, &Outcome::Whole, ms(begin + 100), 0.0);
+        }
+    }
+    let p95 = breaker.latency().p95(ms(2_000_000)).unwrap();
+    assert!(p95 >= Duration::from_secs(2), "{p95:?}");
+    assert_eq!(state(&breaker, 2_000_000), "closed");
 }

@@ -42,6 +42,7 @@ fn harmless() -> impl Strategy<Value = Outcome> {
         Outcome::Refused,
         Outcome::Quota,
         Outcome::Left,
+        Outcome::Overtaken,
         Outcome::Ours,
     ])
 }

@@ -94,6 +94,7 @@ fn every_way_to_end_is_counted_once_and_a_reset_makes_a_lane_well() {
         Outcome::Refused,
         Outcome::Quota,
         Outcome::Left,
+        Outcome::Overtaken,
         Outcome::Ours,
         Outcome::Fault(Fault::new(FaultKind::Account)),
     ] {
@@ -103,7 +104,15 @@ fn every_way_to_end_is_counted_once_and_a_reset_makes_a_lane_well() {
         assert_eq!(lane.under_way(), 0);
     }
     let text = lanes.metrics.encode().unwrap();
-    for outcome in ["whole", "refused", "quota", "left", "ours", "fault"] {
+    for outcome in [
+        "whole",
+        "refused",
+        "quota",
+        "left",
+        "overtaken",
+        "ours",
+        "fault",
+    ] {
         let line = format!(
             r#"paceline_lane_calls_total{{lane="upstream/gpt-4o-mini",outcome="{outcome}"}} 1"#
         );
