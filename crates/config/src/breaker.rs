@@ -29,6 +29,8 @@ pub struct Breaker {
     pub account_open: Duration,
     /// How long calls wait for a lane to come back when no other is left.
     pub patience: Duration,
+    /// A lane of which half of the answers begin later than this is opened; `None`: lateness opens none.
+    pub late_after: Option<Duration>,
 }
 
 /// A lane whose provider fails is left alone for a while, and then tried with one call.
@@ -62,6 +64,10 @@ pub(crate) struct RawBreaker {
     /// How long calls wait for a lane to come back when no other is left; then they are refused.
     #[schemars(extend("x-maximum" = "24h"))]
     patience: Span,
+    /// A lane is opened when half of its answers begin later than this. Left out: lateness opens none,
+    /// as long answers that are no streams begin at their end.
+    #[schemars(extend("x-minimum" = "10ms", "x-maximum" = "1h", "examples" = ["5s"]))]
+    late_after: Option<Span>,
 }
 
 impl Default for RawBreaker {
@@ -76,6 +82,7 @@ impl Default for RawBreaker {
             open_max: Span(Duration::from_secs(60)),
             account_open: Span(Duration::from_secs(30 * 60)),
             patience: Span(Duration::from_secs(30)),
+            late_after: None,
         }
     }
 }
@@ -100,6 +107,7 @@ impl RawBreaker {
             open_max: self.open_max.0,
             account_open: self.account_open.0,
             patience: self.patience.0,
+            late_after: self.late_after.map(|span| span.0),
         }
     }
 }

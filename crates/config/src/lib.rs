@@ -86,7 +86,6 @@ pub use pattern::Pattern;
 pub use preset::{PresetSettings, presets};
 pub use prices::{Prices, UnknownPrice};
 pub use problem::{Notice, Problem, Problems};
-pub use profile::ProfileName;
 pub use providers::{Provider, UPSTREAM};
 pub use quantity::{parse_duration, parse_size};
 pub use queue::{Queue, Tier, TierRule, Tiers};

@@ -1,12 +1,13 @@
-//! The providers whose ways are known.
+//! The names of the providers whose ways are known.
 
+use paceline_provider::Profile;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whose ways a provider has: its dialect, where the key goes, how it counts and how it refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum ProfileName {
+pub(crate) enum ProfileName {
     /// OpenAI.
     #[serde(rename = "openai")]
     OpenAi,
@@ -48,7 +49,8 @@ pub enum ProfileName {
 
 impl ProfileName {
     /// Every profile.
-    pub const ALL: [Self; 17] = [
+    #[cfg(test)]
+    const ALL: [Self; 17] = [
         Self::OpenAi,
         Self::Azure,
         Self::Anthropic,
@@ -69,7 +71,7 @@ impl ProfileName {
     ];
 
     /// The name used in files.
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
             Self::Azure => "azure",
@@ -91,58 +93,9 @@ impl ProfileName {
         }
     }
 
-    /// Where the provider's API is, where it is at one place for everybody.
-    pub fn base_url(self) -> Option<&'static str> {
-        Some(match self {
-            Self::OpenAi => "https://api.openai.com/v1",
-            Self::Anthropic => "https://api.anthropic.com/v1",
-            Self::Gemini => "https://generativelanguage.googleapis.com/v1beta",
-            Self::GeminiCompatible => "https://generativelanguage.googleapis.com/v1beta/openai",
-            Self::Groq => "https://api.groq.com/openai/v1",
-            Self::Mistral => "https://api.mistral.ai/v1",
-            Self::Cerebras => "https://api.cerebras.ai/v1",
-            Self::Together => "https://api.together.xyz/v1",
-            Self::DeepSeek => "https://api.deepseek.com/v1",
-            Self::OpenRouter => "https://openrouter.ai/api/v1",
-            Self::Xai => "https://api.x.ai/v1",
-            Self::Cohere => "https://api.cohere.ai/compatibility/v1",
-            Self::Azure | Self::Vertex | Self::Bedrock | Self::Vllm | Self::Compatible => {
-                return None;
-            }
-        })
-    }
-
-    /// The profile of the provider that answers at `host`, where it is known.
-    pub fn of_host(host: &str) -> Option<Self> {
-        let ends_with = |domain: &str| {
-            let rest = host.strip_suffix(domain);
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        let found = [
-            ("api.openai.com", Self::OpenAi),
-            ("openai.azure.com", Self::Azure),
-            ("cognitiveservices.azure.com", Self::Azure),
-            ("api.anthropic.com", Self::Anthropic),
-            ("generativelanguage.googleapis.com", Self::GeminiCompatible),
-            ("aiplatform.googleapis.com", Self::Vertex),
-            ("api.groq.com", Self::Groq),
-            ("api.mistral.ai", Self::Mistral),
-            ("api.cerebras.ai", Self::Cerebras),
-            ("api.together.xyz", Self::Together),
-            ("api.together.ai", Self::Together),
-            ("api.deepseek.com", Self::DeepSeek),
-            ("openrouter.ai", Self::OpenRouter),
-            ("api.x.ai", Self::Xai),
-            ("api.cohere.ai", Self::Cohere),
-            ("api.cohere.com", Self::Cohere),
-        ];
-        let known = found.into_iter().find(|(domain, _)| ends_with(domain));
-        let regional = (host.starts_with("bedrock-runtime.") && ends_with("amazonaws.com"))
-            .then_some(Self::Bedrock);
-        let vertex = host
-            .ends_with("-aiplatform.googleapis.com")
-            .then_some(Self::Vertex);
-        known.map(|(_, profile)| profile).or(regional).or(vertex)
+    /// What is known of the provider.
+    pub(crate) fn profile(self) -> &'static Profile {
+        Profile::named(self.name()).unwrap_or(Profile::COMPATIBLE)
     }
 }
 
@@ -151,43 +104,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_files_and_addresses_lead_back_to_their_profiles() {
-        for profile in ProfileName::ALL {
-            let written = serde_json::to_value(profile).unwrap();
-            assert_eq!(written, profile.name());
-            let Some(url) = profile.base_url() else {
-                continue;
-            };
-            let host = url::Url::parse(url).unwrap().host_str().unwrap().to_owned();
-            let found = ProfileName::of_host(&host);
-            // Gemini answers in both dialects at one host; callers mostly speak OpenAI's.
-            let expected = match profile {
-                ProfileName::Gemini => ProfileName::GeminiCompatible,
-                other => other,
-            };
-            assert_eq!(found, Some(expected), "{host}");
+    fn every_name_is_that_of_its_profile_and_no_profile_lacks_one() {
+        for name in ProfileName::ALL {
+            assert_eq!(serde_json::to_value(name).unwrap(), name.name());
+            assert_eq!(name.profile().name, name.name());
         }
-    }
-
-    #[test]
-    fn regions_are_known_and_look_alikes_are_not() {
-        for (host, profile) in [
-            ("acme.openai.azure.com", Some(ProfileName::Azure)),
-            ("eu.api.openai.com", Some(ProfileName::OpenAi)),
-            (
-                "bedrock-runtime.us-east-1.amazonaws.com",
-                Some(ProfileName::Bedrock),
-            ),
-            (
-                "us-central1-aiplatform.googleapis.com",
-                Some(ProfileName::Vertex),
-            ),
-            ("evilapi.openai.com.example.org", None),
-            ("notapi.x.ai.example", None),
-            ("xapi.x.ai", None),
-            ("localhost", None),
-        ] {
-            assert_eq!(ProfileName::of_host(host), profile, "{host}");
-        }
+        assert_eq!(Profile::ALL.len(), ProfileName::ALL.len());
     }
 }

@@ -132,14 +132,15 @@ fn default_domain(
 impl RawProvider {
     fn check(mut self, path: &str, server: &Server, checker: &mut Checker<'_>) -> Option<Upstream> {
         if !checker.is_set(&join(path, "base_url")) {
-            let Some(profile) = self.0.profile else {
+            let Some(name) = self.0.profile else {
                 let what = "names neither a profile nor a base_url";
                 checker.problem(path, what, "profile = \"anthropic\", or an address");
                 return None;
             };
-            let Some(address) = profile.base_url() else {
-                let what = format!("needs a base_url: {} is not at one place", profile.name());
-                checker.problem(path, what, hint(profile));
+            let profile = name.profile();
+            let Some(address) = profile.base_url else {
+                let what = format!("needs a base_url: {} is not at one place", profile.name);
+                checker.problem(path, what, hint(name));
                 return None;
             };
             address.clone_into(&mut self.0.base_url);

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use paceline_provider::Profile;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -29,7 +30,7 @@ const AMBIENT: &str = "OPENAI_API_KEY";
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// Whose ways it has.
-    pub profile: ProfileName,
+    pub profile: &'static Profile,
     /// The account whose quota it draws on; providers of one account share their limit pools. `None`:
     /// as the provider's answers tell.
     pub account: Option<String>,
@@ -273,9 +274,9 @@ impl RawUpstream {
         }
         let base_url = base_url?;
         let host = base_url.host_str().unwrap_or_default();
-        let profile = self.profile.or_else(|| ProfileName::of_host(host));
+        let by_address = || Profile::for_base_url(host, base_url.path());
         Some(Upstream {
-            profile: profile.unwrap_or(ProfileName::Compatible),
+            profile: self.profile.map_or_else(by_address, ProfileName::profile),
             account: self.account,
             base_url,
             api_key,

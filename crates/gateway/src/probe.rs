@@ -9,7 +9,6 @@ use paceline_config as config;
 use tokio::time::timeout;
 
 use crate::body::UpstreamBody;
-use crate::route::profile;
 use crate::upstream::{OwnKey, SendError, TargetError, Upstream, request_headers};
 
 /// The longest that a check takes.
@@ -66,7 +65,7 @@ async fn ask(settings: &config::Upstream) -> Result<u16, Unreachable> {
         &caller,
         &upstream.target,
         &own_key,
-        (profile(settings.profile), false),
+        (settings.profile, false),
     );
     let upstream = Arc::new(upstream);
     let (response, _) = upstream.send(request, None, || ()).await?;

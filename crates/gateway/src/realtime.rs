@@ -17,7 +17,7 @@ use paceline_provider::Dialect;
 
 use crate::pace::{Acquired, Lease, Turn, WaitingRequest, count_hit, tier};
 use crate::respond::Problem;
-use crate::route::{Behind, profile, speaking};
+use crate::route::{Behind, speaking};
 use crate::serve::send::{ERROR_BYTES_MAX, read_bounded};
 use crate::serve::way::{Maker, Paced, Toll};
 use crate::serve::{check_model, own_headers};
@@ -208,7 +208,7 @@ fn forward(
     let below_version = request.uri().path().strip_prefix("/v1").unwrap_or_default();
     let uri = upstream.target.path(below_version, request.uri().query())?;
     let own_key = OwnKey::of(settings, false);
-    let profile = profile(settings.profile);
+    let profile = settings.profile;
     let mut headers = request_headers(
         request.headers(),
         &upstream.target,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use paceline_config::{ProfileName, Settings, UPSTREAM, Upstream};
+use paceline_config::{Settings, UPSTREAM, Upstream};
 use paceline_ledger::{Entry, Ledger, OpenError, Outcome, Retention};
 use paceline_provider::{EndpointKind, Pacing, Usage};
 use paceline_tokens::prices::{
@@ -85,10 +85,10 @@ impl Prices {
 /// Whose prices hold at a provider: by its address, and where that says nothing by its profile.
 fn whose_prices(upstream: &Upstream) -> &'static str {
     let by_address = upstream.base_url.host_str().and_then(provider_of_host);
-    by_address.unwrap_or(match upstream.profile {
-        ProfileName::Compatible | ProfileName::Vllm => PROVIDER_UNKNOWN,
-        ProfileName::GeminiCompatible | ProfileName::Vertex => "gemini",
-        profile => profile.name(),
+    by_address.unwrap_or(match upstream.profile.name {
+        "compatible" | "vllm" => PROVIDER_UNKNOWN,
+        "gemini-compatible" | "vertex" => "gemini",
+        name => name,
     })
 }
 

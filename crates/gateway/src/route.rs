@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use paceline_config::{LaneRule, ModelRule, Settings, UPSTREAM};
-use paceline_provider::{Dialect, Profile};
+use paceline_provider::Dialect;
 
 /// What is behind a model's name.
 #[derive(Debug)]
@@ -137,25 +137,20 @@ pub(crate) fn speaking(settings: &Settings, dialect: Option<Dialect>) -> &str {
     let Some(dialect) = dialect else {
         return UPSTREAM;
     };
-    let own = profile(settings.upstream.profile);
-    if own.dialect == dialect || std::ptr::eq(own, Profile::COMPATIBLE) {
+    let own = settings.upstream.profile;
+    if own.dialect == dialect || !own.is_known() {
         return UPSTREAM;
     }
     let mut providers = settings.providers.iter();
-    let found = providers.find(|provider| profile(provider.upstream.profile).dialect == dialect);
+    let found = providers.find(|provider| provider.upstream.profile.dialect == dialect);
     found.map_or(UPSTREAM, |provider| provider.name.as_str())
-}
-
-/// What is known of the providers of this name in the settings.
-pub(crate) fn profile(name: paceline_config::ProfileName) -> &'static Profile {
-    Profile::named(name.name()).unwrap_or(Profile::COMPATIBLE)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use paceline_config::{Overrides, ProfileName, SourceFile, Sources};
+    use paceline_config::{Overrides, SourceFile, Sources};
 
     use super::*;
 
@@ -246,13 +241,5 @@ to = \"second/gpt-4o\"
         assert_eq!(of(Dialect::OpenAi), ["upstream/claude-opus-5"]);
         // Nobody speaks it: the provider of [upstream] says so.
         assert_eq!(of(Dialect::Gemini), ["upstream/claude-opus-5"]);
-    }
-
-    #[test]
-    fn every_profile_of_the_settings_is_one_that_is_known() {
-        for name in ProfileName::ALL {
-            assert_eq!(profile(name).name, name.name());
-        }
-        assert_eq!(Profile::ALL.len(), ProfileName::ALL.len());
     }
 }

@@ -176,6 +176,12 @@ impl Profile {
         }
     }
 
+    /// Whether more is known than that it speaks OpenAI's dialect.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !self.is(Self::COMPATIBLE.name)
+    }
+
     /// The window that a header of this profile speaks of where its name does not say.
     pub(crate) fn header_window(&self, metric: LimitMetric) -> Option<Duration> {
         let mut windows = self.header_windows.iter();

@@ -372,6 +372,7 @@ impl Breaker {
             }
             _ if !current => false,
             State::HalfOpen { .. } => true,
+            _ if fault.is_repeated && fault.kind != FaultKind::Account => false,
             State::Closed { .. } | State::Returning { .. } => {
                 let sent = self.unanswered.next_id();
                 let window = self.settings.window;

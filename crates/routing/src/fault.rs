@@ -71,6 +71,9 @@ pub struct Fault {
     /// The provider's words or the error's, for people: the caller of the crate sees to it that no
     /// secret is in it; it is clipped here.
     pub message: String,
+    /// Whether an earlier attempt of the same call has failed on this lane already. Such a fault trips
+    /// no lane that is in use: one request that a provider cannot answer says little about others.
+    pub is_repeated: bool,
 }
 
 impl Fault {
@@ -82,6 +85,7 @@ impl Fault {
             status: None,
             retry_after: None,
             message: String::new(),
+            is_repeated: false,
         }
     }
 

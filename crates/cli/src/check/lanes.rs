@@ -43,7 +43,7 @@ fn providers(settings: &Settings) -> Vec<String> {
             (Some(_), None) => "its own".to_owned(),
             (None, _) => "the caller's".to_owned(),
         };
-        let (profile, address) = (upstream.profile.name(), &upstream.base_url);
+        let (profile, address) = (upstream.profile.name, &upstream.base_url);
         table.row([
             name.to_owned(),
             profile.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paceline_config::{Choose, FallBack, HedgeRule, ProfileName, UPSTREAM};
+use paceline_config::{Choose, FallBack, HedgeRule, UPSTREAM};
 
 use crate::loading::{load, problems};
 
@@ -23,11 +23,11 @@ base_url = \"http://10.0.0.7:8000/v1\"
         of("claude").base_url.as_str(),
         "https://api.anthropic.com/v1"
     );
-    assert_eq!(of("claude").profile, ProfileName::Anthropic);
-    assert_eq!(of("region").profile, ProfileName::Azure);
+    assert_eq!(of("claude").profile.name, "anthropic");
+    assert_eq!(of("region").profile.name, "azure");
     assert_eq!(of("region").account.as_deref(), Some("acme"));
-    assert_eq!(of("own").profile, ProfileName::Compatible);
-    assert_eq!(of(UPSTREAM).profile, ProfileName::OpenAi);
+    assert_eq!(of("own").profile.name, "compatible");
+    assert_eq!(of(UPSTREAM).profile.name, "openai");
     assert!(settings.reach("elsewhere").is_none());
 }
 

@@ -182,7 +182,7 @@ fn lane_limit(limit: &LimitView) -> LaneLimit {
 fn providers(settings: &Settings) -> Vec<ProviderState> {
     let state = |name: &str, upstream: &Upstream| ProviderState {
         name: name.to_owned(),
-        profile: upstream.profile.name().to_owned(),
+        profile: upstream.profile.name.to_owned(),
         // Addresses with a user, a password or a query are not taken into the settings.
         address: upstream.base_url.to_string(),
         has_own_key: upstream.api_key.is_some(),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use paceline_config::{ModelRule, Settings};
-use paceline_routing::{Breaker, BreakerSettings};
+use paceline_routing::{Breaker, BreakerSettings, Slow};
 use paceline_telemetry::Metrics;
 use parking_lot::{Mutex, RwLock};
 
@@ -159,6 +159,7 @@ fn breaker_settings(rule: &paceline_config::Breaker) -> BreakerSettings {
         open_first: rule.open,
         open_max: rule.open_max,
         open_account: rule.account_open,
+        slow: rule.late_after.map(Slow::new),
         ..BreakerSettings::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use paceline_config::SettleRule;
 use paceline_limiter::{ActualTokens, Charge, Metric, Outcome as Fate};
-use paceline_provider::{Profile, Usage};
+use paceline_provider::Usage;
 
 use super::reader::Outcome;
 use crate::pace::Lease;
@@ -43,7 +43,7 @@ pub(crate) fn settle(lease: Lease, terms: &Terms, outcome: &Outcome, succeeded: 
 /// What the provider counts in the end; where it has a rule of its own for that, by that rule.
 fn with_usage(reserved: Charge, usage: &Usage, terms: &Terms) -> Charge {
     if let Some((profile, model)) = &terms.counted
-        && !std::ptr::eq(*profile, Profile::COMPATIBLE)
+        && profile.is_known()
     {
         let used = profile.used(model, usage);
         return reserved

@@ -239,9 +239,9 @@ pub(super) struct SentBy {
 
 impl SentBy {
     /// Ends an attempt that the provider refused.
-    fn end_refused(self, plan: &Plan, refusal: &Refusal) {
-        self.passage
-            .end(&outcome_of(refusal, is_own_key(plan, self.way)));
+    fn end_refused(self, plan: &mut Plan, refusal: &Refusal) {
+        let outcome = outcome_of(refusal, is_own_key(plan, self.way));
+        tell_lane(plan, self.way, self.passage, outcome);
         let Some(lease) = self.lease else {
             return;
         };
@@ -254,15 +254,25 @@ impl SentBy {
     }
 
     /// Ends an attempt that failed. One whose request never went out gives its whole reservation back.
-    fn end_failed(self, exchange: &mut Exchange, error: &SendError) {
+    fn end_failed(self, exchange: &mut Exchange, plan: &mut Plan, error: &SendError) {
         if error.nothing_sent() {
             exchange.shared.note_upstream(false);
             exchange.unsent += 1;
         }
         exchange.trace.failed(error);
-        self.passage.end(&outcome_of_failure(exchange, error));
+        let outcome = outcome_of_failure(exchange, error);
+        tell_lane(plan, self.way, self.passage, outcome);
         tracing::warn!(id = %exchange.request_id, %error, "attempt failed");
     }
+}
+
+/// Tells the lane how an attempt ended that did not answer. However often a call fails there, it is one
+/// fault.
+fn tell_lane(plan: &mut Plan, way: usize, passage: Passage, mut outcome: LaneOutcome) {
+    if let (LaneOutcome::Fault(fault), Some(way)) = (&mut outcome, plan.ways.get_mut(way)) {
+        fault.is_repeated = std::mem::replace(&mut way.has_failed, true);
+    }
+    passage.end(&outcome);
 }
 
 /// Ends an attempt that did not answer while another one of its call goes on.
@@ -278,7 +288,7 @@ pub(super) fn give_way(
         Ok(Sent::Refused(refused)) => (refused.refusal, Some(refused.head.headers)),
         Ok(Sent::RefusedInStream(refusal, _)) => (*refusal, None),
         Err(error) => {
-            sent_by.end_failed(exchange, &error);
+            sent_by.end_failed(exchange, plan, &error);
             passes_on(exchange, plan, way, Trigger::Error);
             return;
         }
@@ -341,7 +351,7 @@ fn passes_on(exchange: &mut Exchange, plan: &mut Plan, way: usize, trigger: Trig
 async fn after_failure(call: &mut Call, error: &SendError, sent_by: SentBy) -> Step {
     let (exchange, plan) = (&mut call.exchange, &mut call.plan);
     let way = sent_by.way;
-    sent_by.end_failed(exchange, error);
+    sent_by.end_failed(exchange, plan, error);
     let retries = exchange.shared.metrics.retries.of(&["network"]);
     if passes_on(exchange, plan, way, Trigger::Error) {
         retries.inc();

@@ -15,7 +15,7 @@ use crate::caller::Caller;
 use crate::lanes::Lane;
 use crate::pace::{Asks, Holder, Pool, PoolKey};
 use crate::respond::Problem;
-use crate::route::{Behind, profile};
+use crate::route::Behind;
 use crate::shared::{Live, Shared};
 use crate::upstream::OwnKey;
 
@@ -36,6 +36,8 @@ pub(crate) struct Way {
     /// The body in the words of another dialect, and what its answer depends on; made before the call
     /// waits, so that what cannot be said is told at once.
     pub(super) said: Option<(Bytes, Asked)>,
+    /// Whether an attempt of the call has failed here.
+    pub(super) has_failed: bool,
     /// Why the call went on from here, if it did.
     pub(crate) passed: Option<Trigger>,
 }
@@ -140,7 +142,7 @@ impl Wording {
         } else {
             Self::AsIs
         };
-        let is_known = is_behind_rule || !std::ptr::eq(profile, Profile::COMPATIBLE);
+        let is_known = is_behind_rule || profile.is_known();
         match kind.dialect() {
             None => same,
             Some(dialect) if dialect == profile.dialect || !is_known => same,
@@ -200,7 +202,7 @@ impl Maker<'_> {
         let upstream = settings
             .reach(behind.provider)
             .unwrap_or(&settings.upstream);
-        let profile = profile(upstream.profile);
+        let profile = upstream.profile;
         let own = OwnKey::of(upstream, self.is_behind_rule);
         let own_key = own.is_used_for(self.headers);
         let is_renamed = *behind.model != *self.model;
@@ -218,6 +220,7 @@ impl Maker<'_> {
             own_key,
             wording: Wording::of(self.kind, profile, (is_renamed, self.is_behind_rule)),
             said: None,
+            has_failed: false,
             passed: None,
         };
         if let Some(toll) = toll {

@@ -20,7 +20,6 @@ use super::resolve::{Resolve, System};
 use super::stream::{Stream, Tcp};
 use super::target::{Target, TargetError};
 use super::tls::{Files, Tls, client_config};
-use crate::route::profile;
 
 /// How a server is reached.
 pub(crate) struct Dialer {
@@ -98,7 +97,7 @@ impl Dialer {
             write: settings.write_timeout,
         };
         let mut dialer = Self::direct(&settings.base_url, files, limits)?;
-        dialer.target.complete(profile(settings.profile));
+        dialer.target.complete(settings.profile);
         dialer.proxy = proxy.transpose()?;
         dialer.private_addresses = settings.private_addresses;
         Ok(dialer)

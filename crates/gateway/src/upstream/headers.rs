@@ -138,7 +138,7 @@ fn set_key(headers: &mut HeaderMap, own_key: &OwnKey<'_>, profile: &Profile) {
     let key = match own_key.key.filter(|_| own_key.is_used_for(headers)) {
         Some(key) => key.expose().to_owned(),
         // Of a provider of which nothing is known, nobody knows where it looks.
-        None if std::ptr::eq(profile, Profile::COMPATIBLE) => return,
+        None if !profile.is_known() => return,
         None if headers.contains_key(profile.key.name()) => return,
         None => match callers_key(headers) {
             Some(key) => key,

@@ -148,9 +148,11 @@ async fn while_every_lane_is_ill_calls_wait_for_the_first_that_comes_back() -> R
     only.set_faults(always("500"))?;
     let more = "[breaker]\nopen = \"200ms\"\nopen_max = \"200ms\"\n";
     let gateway = gateway_to(&[&only], "{}", more)?;
-    // The first opens it, and is told the provider's words.
-    let first = ask(&gateway, &[]).await?;
-    assert_eq!(first.status, 500, "{}", first.text());
+    // Three open it, and are told the provider's words.
+    for _ in 0..3 {
+        let told = ask(&gateway, &[]).await?;
+        assert_eq!(told.status, 500, "{}", told.text());
+    }
     let impatient = ask(&gateway, &[("x-paceline-max-wait", "0s")]).await?;
     if impatient.status == 503 {
         assert_eq!(impatient.error_code(), "lanes_ill", "{}", impatient.text());
@@ -160,6 +162,40 @@ async fn while_every_lane_is_ill_calls_wait_for_the_first_that_comes_back() -> R
     let patient = ask(&gateway, &[]).await?;
     assert_eq!(patient.status, 200, "{}", patient.text());
     gateway.assert_settled_everywhere().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_that_a_provider_cannot_answer_does_not_take_the_lane_from_others() -> Result<()>
+{
+    let only = provider(vec![]).await?;
+    only.set_faults(vec![FaultRule {
+        times: Some(4),
+        ..always("500").remove(0)
+    }])?;
+    let gateway = gateway_to(
+        &[&only],
+        "{}",
+        "[breaker]\nopen = \"1h\"\nopen_max = \"1h\"\n",
+    )?;
+    let poisoned = ask(&gateway, &[]).await?;
+    assert_eq!(poisoned.status, 500, "{}", poisoned.text());
+    assert_eq!(poisoned.header("x-paceline-attempts"), "4");
+    let other = ask(&gateway, &[("x-paceline-max-wait", "0s")]).await?;
+    assert_eq!(other.status, 200, "{}", other.text());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lane_that_answers_late_is_left_alone_where_a_bound_is_set() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    first.set_faults(always("delay;ms=150"))?;
+    let more = "[breaker]\nlate_after = \"100ms\"\nopen = \"1h\"\nopen_max = \"1h\"\n";
+    let gateway = gateway_to(&[&first, &second], TWO, more)?;
+    for _ in 0..12 {
+        assert_eq!(ask(&gateway, &[]).await?.status, 200);
+    }
+    assert_eq!(first.state().counters.received, 10);
     Ok(())
 }
 

@@ -464,3 +464,24 @@ fn answers_that_a_second_attempt_overtook_count_as_no_quicker_than_they_were() {
     assert!(p95 >= Duration::from_secs(2), "{p95:?}");
     assert_eq!(state(&breaker, 2_000_000), "closed");
 }
+
+#[test]
+fn one_call_that_fails_again_and_again_is_one_fault() {
+    let mut breaker = breaker();
+    let first = Fault::new(FaultKind::Status);
+    let again = Fault {
+        is_repeated: true,
+        ..first.clone()
+    };
+    for at in 0..100 {
+        call(&mut breaker, at, &Outcome::Fault(again.clone()));
+    }
+    assert_eq!(state(&breaker, 100), "closed");
+    for at in 100..103 {
+        call(&mut breaker, at, &Outcome::Fault(first.clone()));
+    }
+    assert_eq!(state(&breaker, 110), "open");
+    // A probe that fails has failed, whoever it was.
+    call(&mut breaker, 3000, &Outcome::Fault(again));
+    assert_eq!(breaker.view(ms(3001)).trips, 2);
+}
