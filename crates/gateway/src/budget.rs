@@ -29,6 +29,7 @@ use webhook::Webhook;
 use crate::caller::Caller;
 use crate::clock::utc;
 use crate::exchange::Exchange;
+use crate::lanes::Lane;
 use crate::record::{Account, Kept, service_tier, split_tags};
 use crate::respond::Problem;
 use crate::shared::Shared;
@@ -208,7 +209,8 @@ impl Purse {
 /// What a batch is going to spend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchSpend<'a> {
-    pub(crate) model: &'a str,
+    /// The lanes that its requests can take: the dearest counts.
+    pub(crate) lanes: &'a [&'a Lane],
     pub(crate) requests: u64,
     pub(crate) input_each: u64,
     pub(crate) output_each: u64,
@@ -221,28 +223,36 @@ impl BatchSpend<'_> {
         shared: &Shared,
         needs_price: bool,
     ) -> Result<Spend, Problem> {
-        let nanousd = if needs_price {
-            let (book, provider) = shared.recorder.prices();
-            let day = Date::of_unix_seconds(shared.now_ms().unsigned_abs() / 1_000);
-            let price = match settings.prices.unknown {
-                UnknownPrice::Dearest => book
-                    .price_at(&provider, self.model, day)
-                    .cloned()
-                    .or_else(|| book.dearest(day)),
-                UnknownPrice::Refuse => book.price_at(&provider, self.model, day).cloned(),
-            };
-            let price = price.ok_or_else(|| Problem::price_unknown(self.model, &provider))?;
-            let most = price.most_of(&CostBound::text(self.input_each, Some(self.output_each)));
-            most.map_err(|unpriced| Problem::unpriced(&unpriced))?
-        } else {
-            0
-        };
+        let mut nanousd = 0;
+        for lane in self.lanes.iter().filter(|_| needs_price) {
+            nanousd = nanousd.max(self.price_over(lane, settings, shared)?);
+        }
         let tokens = self.input_each.saturating_add(self.output_each);
         Ok(Spend {
             nanousd: nanousd.saturating_mul(self.requests),
             tokens: tokens.saturating_mul(self.requests),
             requests: self.requests,
         })
+    }
+
+    /// What each request can cost over a lane, in billionths of a dollar.
+    fn price_over(
+        &self,
+        lane: &Lane,
+        settings: &Settings,
+        shared: &Shared,
+    ) -> Result<u64, Problem> {
+        let (book, provider) = shared.recorder.prices_at(&lane.provider);
+        let day = Date::of_unix_seconds(shared.now_ms().unsigned_abs() / 1_000);
+        let price = book.price_at(&provider, &lane.model, day).cloned();
+        let price = match settings.prices.unknown {
+            UnknownPrice::Dearest => price.or_else(|| book.dearest(day)),
+            UnknownPrice::Refuse => price,
+        };
+        let price = price.ok_or_else(|| Problem::price_unknown(&lane.model, &provider))?;
+        let bound = CostBound::text(self.input_each, Some(self.output_each));
+        let most = price.most_of(&bound);
+        most.map_err(|unpriced| Problem::unpriced(&unpriced))
     }
 }
 

@@ -4,15 +4,17 @@
 //! to limits and budgets when it comes, whatever was answered here.
 
 mod projection;
+mod shares;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
-use paceline_config::{DomainRule, SettleRule, parse_duration};
+use paceline_config::{DomainRule, FallBack, SettleRule, parse_duration};
 use paceline_limiter::{Charge, ChargeParts, DomainSnapshot, Metric, Refusal};
 use paceline_provider::{Endpoint, EndpointKind};
+use paceline_routing::Health;
 use paceline_tokens::{OutputKey, PredictionSource};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,10 +29,11 @@ use crate::pace::Pool;
 use crate::record::split_tags;
 use crate::respond::Problem;
 use crate::route::{Route, Wanted};
-use crate::serve::way::{Maker, Toll};
+use crate::serve::way::{Maker, Toll, Way};
 use crate::shared::{Live, Shared};
 
-use projection::{Binds, Projection, project};
+use projection::{Binds, Projection};
+use shares::{Part, Shares, share};
 
 /// What is asked is short.
 const BODY_BYTES_MAX: u64 = 16 * 1024;
@@ -73,6 +76,8 @@ struct Admitted<'a> {
     admitted: bool,
     model: &'a str,
     pool: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pools: Option<Value>,
     limits: &'static str,
     projected_tokens: u64,
     expected_seconds: Option<f64>,
@@ -104,17 +109,19 @@ pub(super) async fn answer(
         let problem = Problem::model_not_allowed(&batch.model, &key.id);
         return Err(IntakeError::Problem(problem));
     }
-    let (pool, rule) =
-        pool_of(shared, (&live, &caller, &head.headers), &batch).map_err(IntakeError::Problem)?;
-    let snapshot = pool.snapshot();
+    let asker = (&*live, &caller, &head.headers);
+    let ways = ways_of(shared, asker, &batch).map_err(IntakeError::Problem)?;
     let output = output_each(shared, &live, &batch);
-    let charge = charge_of_each(rule, &snapshot, &batch, output);
-    if let Some(problem) = too_large(&snapshot, charge, pool.watch().name()) {
-        counter.of(&["refused"]).inc();
-        return Err(IntakeError::Problem(problem));
-    }
+    let parts = match parts_of(shared, &live, &ways, (&batch, output)) {
+        Ok(parts) => parts,
+        Err(problem) => {
+            counter.of(&["refused"]).inc();
+            return Err(IntakeError::Problem(problem));
+        }
+    };
+    let lanes: Vec<_> = ways.iter().map(|way| &*way.lane).collect();
     let spend = BatchSpend {
-        model: &batch.model,
+        lanes: &lanes,
         requests: batch.requests,
         input_each: batch.input_each,
         output_each: output.allowed,
@@ -126,22 +133,22 @@ pub(super) async fn answer(
         counter.of(&["budget"]).inc();
         return Err(IntakeError::Problem(problem));
     }
+    let plan = share(&parts, batch.requests);
     let seen = Seen {
-        pool: &pool,
-        snapshot: &snapshot,
+        parts: &parts,
+        plan,
         batch: &batch,
-        whole: times(charge, batch.requests),
     };
     Ok(seen.verdict(shared))
 }
 
-/// The pool that the batch's requests draw on, and its rule. Of a model with several lanes it is that of
-/// the first: what others add makes the batch faster.
-fn pool_of<'a>(
+/// The ways that the batch's requests can take: those of the first priority, and where calls fall back
+/// on a quota that is spent all others too. Lanes that are ill are left out, unless all are.
+fn ways_of(
     shared: &Arc<Shared>,
-    (live, caller, headers): (&'a Live, &Caller, &HeaderMap),
-    batch: &'a Batch,
-) -> Result<(Arc<Pool>, &'a DomainRule), Problem> {
+    (live, caller, headers): (&Live, &Caller, &HeaderMap),
+    batch: &Batch,
+) -> Result<Vec<Way>, Problem> {
     let tags = caller.tags.as_deref().map(split_tags).unwrap_or_default();
     let wanted = Wanted {
         model: &batch.model,
@@ -149,7 +156,6 @@ fn pool_of<'a>(
         dialect: batch.kind.dialect(),
     };
     let route = Route::find(&live.settings, wanted);
-    let first = route.lanes.first().ok_or_else(Problem::internal)?;
     let maker = Maker {
         shared,
         live,
@@ -163,30 +169,77 @@ fn pool_of<'a>(
         input_tokens: batch.input_each,
         ..Toll::flat(Charge::ZERO)
     };
-    let way = maker.way(first, Some(&toll))?;
-    let paced = way.paced.ok_or_else(Problem::internal)?;
-    let rule = live.settings.domain_at(first.provider, &first.model);
-    Ok((paced.pool, rule))
+    let spills = route
+        .rule
+        .is_some_and(|rule| rule.fall_back_on.contains(&FallBack::Quota));
+    let first = route.lanes.iter().map(|lane| lane.priority).min();
+    let lanes = route.lanes.iter();
+    let lanes = lanes.filter(|lane| spills || Some(lane.priority) == first);
+    let ways: Result<Vec<_>, _> = lanes.map(|lane| maker.way(lane, Some(&toll))).collect();
+    let mut ways = ways?;
+    let is_ill = |way: &Way| matches!(way.lane.health(), Health::Ill { .. });
+    if !ways.iter().all(is_ill) {
+        ways.retain(|way| !is_ill(way));
+    }
+    Ok(ways)
 }
 
-/// A batch before its pool.
+/// The pools behind the ways, each once, with what each of the batch's requests takes of it.
+///
+/// # Errors
+/// When each request is more than a whole limit of each of them allows.
+fn parts_of(
+    shared: &Shared,
+    live: &Live,
+    ways: &[Way],
+    (batch, output): (&Batch, Output),
+) -> Result<Vec<Part>, Problem> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut problem = Problem::internal();
+    for way in ways {
+        let Some(paced) = &way.paced else {
+            continue;
+        };
+        if parts
+            .iter()
+            .any(|part| Arc::ptr_eq(&part.pool, &paced.pool))
+        {
+            continue;
+        }
+        let rule = live.settings.domain_at(&way.lane.provider, &way.lane.model);
+        let snapshot = paced.pool.snapshot();
+        let each = charge_of_each(rule, &snapshot, batch, output);
+        if let Some(too_large) = too_large(&snapshot, each, paced.pool.watch().name()) {
+            problem = too_large;
+            continue;
+        }
+        let until = snapshot.cool_down_until;
+        let now = shared.clock.now();
+        parts.push(Part {
+            cool_down: until.map_or(Duration::ZERO, |until| until.saturating_since(now)),
+            ahead: ahead(&paced.pool, &snapshot),
+            pool: Arc::clone(&paced.pool),
+            snapshot,
+            each,
+        });
+    }
+    match parts.is_empty() {
+        true => Err(problem),
+        false => Ok(parts),
+    }
+}
+
+/// A batch before its pools.
 struct Seen<'a> {
-    pool: &'a Pool,
-    snapshot: &'a DomainSnapshot,
+    parts: &'a [Part],
+    plan: Shares,
     batch: &'a Batch,
-    /// What the batch takes in all.
-    whole: Charge,
 }
 
 impl Seen<'_> {
     fn verdict(&self, shared: &Shared) -> Response<ReplyBody> {
         let counter = &shared.metrics.batch_preflights;
-        let until = self.snapshot.cool_down_until;
-        let now = shared.clock.now();
-        let cool_down = until.map_or(Duration::ZERO, |until| until.saturating_since(now));
-        let ahead = ahead(self.pool, self.snapshot);
-        let projection = project(self.snapshot, cool_down, ahead, self.whole);
-        let Some(projection) = projection else {
+        let Some(projection) = self.plan.projection else {
             counter.of(&["unknown"]).inc();
             return self.admitted(None);
         };
@@ -200,6 +253,36 @@ impl Seen<'_> {
         self.admitted(Some(&projection))
     }
 
+    /// The pool that takes most of the batch.
+    fn pool(&self) -> &str {
+        self.parts[self.plan.largest].pool.watch().name()
+    }
+
+    /// Each pool with its requests, where there are several.
+    fn pools(&self) -> Option<Value> {
+        let pools = self.parts.iter().zip(&self.plan.requests);
+        let told = pools.map(
+            |(part, requests)| json!({ "pool": &**part.pool.watch().name(), "requests": requests }),
+        );
+        (self.parts.len() > 1).then(|| told.collect())
+    }
+
+    /// Tokens of the whole batch, as its pools count them.
+    fn tokens(&self) -> u64 {
+        let pools = self.parts.iter().zip(&self.plan.requests);
+        let tokens = pools.map(|(part, requests)| {
+            let each = part.each.get(Metric::Tokens);
+            each.saturating_mul(*requests)
+        });
+        tokens.fold(0, u64::saturating_add)
+    }
+
+    /// Requests that may be in flight at once; `None` where a pool does not bound them.
+    fn concurrency(&self) -> Option<u32> {
+        let bounds = self.parts.iter().map(|part| part.snapshot.concurrency_max);
+        bounds.sum()
+    }
+
     fn admitted(&self, projection: Option<&Projection>) -> Response<ReplyBody> {
         let known = projection.is_some();
         super::json(
@@ -207,13 +290,14 @@ impl Seen<'_> {
             &Admitted {
                 admitted: true,
                 model: &self.batch.model,
-                pool: self.pool.watch().name(),
+                pool: self.pool(),
+                pools: self.pools(),
                 limits: if known { "known" } else { "unknown" },
-                projected_tokens: self.whole.get(Metric::Tokens),
+                projected_tokens: self.tokens(),
                 expected_seconds: projection.map(|projection| seconds(projection.takes)),
                 within_seconds: seconds(self.batch.within),
                 binds: projection.and_then(|projection| projection.binds.map(described)),
-                suggested_concurrency: self.snapshot.concurrency_max,
+                suggested_concurrency: self.concurrency(),
             },
         )
     }
@@ -221,7 +305,11 @@ impl Seen<'_> {
     fn refused(&self, projection: &Projection) -> Response<ReplyBody> {
         let within = self.batch.within;
         let wait = projection.takes.saturating_sub(within);
-        let tokens = self.whole.get(Metric::Tokens);
+        let tokens = self.tokens();
+        let pool = match self.parts.len() {
+            1 => self.pool().to_owned(),
+            count => format!("{count} limit pools"),
+        };
         let remedy = if projection.takes_alone > within {
             format!(
                 "even alone it would take {:.0} s: allow more with \"within\", or split it",
@@ -232,11 +320,10 @@ impl Seen<'_> {
         };
         let problem = Problem::batch_rate_limited(
             format!(
-                "{} requests with {tokens} projected tokens take {:.0} s in {}, behind what waits there, and \
+                "{} requests with {tokens} projected tokens take {:.0} s in {pool}, behind what waits there, and \
                  may take {:.0} s: {} is in the way; {remedy}",
                 self.batch.requests,
                 seconds(projection.takes).ceil(),
-                self.pool.watch().name(),
                 seconds(within),
                 projection.binds.map_or("its queue".to_owned(), named),
             ),
@@ -246,7 +333,8 @@ impl Seen<'_> {
         let figures = json!({
             "admitted": false,
             "model": self.batch.model,
-            "pool": &**self.pool.watch().name(),
+            "pool": self.pool(),
+            "pools": self.pools(),
             "projected_tokens": tokens,
             "expected_seconds": seconds(projection.takes),
             "expected_seconds_alone": seconds(projection.takes_alone),
@@ -392,12 +480,6 @@ fn too_large(snapshot: &DomainSnapshot, each: Charge, pool: &str) -> Option<Prob
         requested: each.get(limit.metric),
     };
     Some(Problem::refusal(&refusal, pool))
-}
-
-fn times(each: Charge, count: u64) -> Charge {
-    Metric::ALL.into_iter().fold(Charge::ZERO, |whole, metric| {
-        whole.with(metric, each.get(metric).saturating_mul(count))
-    })
 }
 
 /// What those that wait already take in all.

@@ -8,6 +8,7 @@ use paceline_simulator::Quota;
 use paceline_testkit::{Answer, TestGateway, chat};
 use serde_json::{Value, json};
 
+use crate::lanes::gateway_to;
 use crate::provider::provider;
 
 async fn ask(gateway: &TestGateway, headers: &[(&str, &str)], body: &Value) -> Result<Answer> {
@@ -180,5 +181,64 @@ async fn what_makes_no_sense_is_refused_with_the_key_that_is_wrong() -> Result<(
     let answer = ask(&gateway, &[], &long).await?;
     assert_eq!(answer.error_code(), "body_too_large");
     tokio::time::timeout(Duration::from_secs(10), gateway.assert_settled_everywhere()).await??;
+    Ok(())
+}
+
+/// Two lanes with 30,000 tokens a minute each, of which 30,000 can go at once.
+async fn ask_of_two(lanes: &str, more: &str, requests: u64) -> Result<Value> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    let of_second = LIMITS.replace("[limits]\n", "");
+    let more = format!(
+        "{more}\n{LIMITS}[[domains]]\nname = \"second\"\nprovider = \"p1\"\nmodels = [\"*\"]\n{of_second}"
+    );
+    let gateway = gateway_to(&[&first, &second], lanes, &more)?;
+    let mut batch = batch(requests, "1h");
+    batch["model"] = json!("fast");
+    let answer = ask(&gateway, &[], &batch).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    Ok(answer.json())
+}
+
+fn seconds(told: &Value) -> i64 {
+    told["expected_seconds"].as_f64().unwrap_or(-1.0).round() as i64
+}
+
+#[tokio::test]
+async fn a_batch_is_shared_by_the_pools_of_its_lanes() -> Result<()> {
+    let equal = "{}, { provider = \"p1\" }";
+    let told = ask_of_two(equal, "", 400).await?;
+    assert_eq!(seconds(&told), 60, "{told}");
+    assert_eq!(told["projected_tokens"], 120_000);
+    let pools = told["pools"].as_array().map_or(0, Vec::len);
+    let requests = |place: usize| told["pools"][place]["requests"].as_u64().unwrap_or(0);
+    assert_eq!((pools, requests(0) + requests(1)), (2, 400), "{told}");
+    assert!(requests(0).abs_diff(200) <= 1, "{told}");
+    // The second is there for when the quota of the first is spent, or it is not.
+    let later = "{}, { provider = \"p1\", priority = 2 }";
+    let told = ask_of_two(later, "", 400).await?;
+    assert_eq!(seconds(&told), 60, "{told}");
+    let told = ask_of_two(later, "fall_back_on = [\"error\"]", 400).await?;
+    assert_eq!(seconds(&told), 180, "{told}");
+    assert_eq!(
+        (&told["pools"], &told["pool"]),
+        (&Value::Null, &json!("default"))
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_batch_may_cost_is_that_of_its_dearest_lane() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let text = "[upstream]\napi_key = \"sk-0\"\n[prices]\nprovider = \"openai\"\n[models.fast]\n\
+                lanes = [{ model = \"gpt-4o-mini\" }, { model = \"gpt-4o\" }]\n\
+                [budgets.all]\namount = \"1 usd\"\nscope = \"all\"\nperiod = \"day\"\n";
+    let gateway = TestGateway::start(simulator.address(), text)?;
+    // 100 in and 200 out are 0.00225 dollars with gpt-4o, and 0.000135 with gpt-4o-mini.
+    for (requests, status) in [(440, 200), (450, 429)] {
+        let mut batch = batch(requests, "1h");
+        batch["model"] = json!("fast");
+        let answer = ask(&gateway, &[], &batch).await?;
+        assert_eq!(answer.status, status, "{requests}: {}", answer.text());
+    }
     Ok(())
 }
