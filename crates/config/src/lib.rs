@@ -100,4 +100,7 @@ pub use store::Store;
 pub use telemetry::Telemetry;
 pub use template::template;
 pub use tenants::Tenant;
-pub use upstream::{ClientCertificate, HttpVersion, KeyUse, Proxy, Upstream};
+pub use upstream::{
+    ClientCertificate, EarlierThinking, Effort, HttpVersion, KeyUse, LateSystem, MaxTokensField,
+    Proxy, Thinking, Translation, Upstream,
+};

@@ -56,8 +56,12 @@ impl Reference<'_> {
             keys.iter()
                 .filter(|(key, shape)| here(key) && !nested(shape)),
         );
+        let own = match &shape.form {
+            Form::Map(_) => join(path, "NAME"),
+            _ => path.to_owned(),
+        };
         for (key, shape) in keys.iter().filter(|(_, shape)| nested(shape)) {
-            self.table(&join(path, key), shape);
+            self.table(&join(&own, key), shape);
         }
     }
 

@@ -34,6 +34,9 @@ pub(crate) const SECTIONS: [&str; 21] = [
 /// Sections whose keys are those of another, and have been explained there.
 const EXPLAINED: [&str; 2] = ["domains", "providers"];
 
+/// Stands for keys of the operator's choosing.
+const NAME: &str = "NAME";
+
 /// The longest line of prose.
 const WIDTH: usize = 98;
 
@@ -78,8 +81,10 @@ impl Template<'_> {
     /// Writes a table, a named table or an array of tables: header, keys, and the tables in it.
     fn table(&mut self, path: &str, shape: &Shape) {
         let (header, entry) = match &shape.form {
+            // What belongs to an entry of the operator's is there only with the entry.
+            Form::Table(_) if path.contains(NAME) => (format!("#[{path}]"), shape),
             Form::Table(_) => (format!("[{path}]"), shape),
-            Form::Map(entry) => (format!("#[{path}.NAME]"), entry.as_ref()),
+            Form::Map(entry) => (format!("#[{path}.{NAME}]"), entry.as_ref()),
             Form::List(item) => (format!("#[[{path}]]"), item.as_ref()),
             Form::Leaf(_) => return,
         };
@@ -97,7 +102,8 @@ impl Template<'_> {
         }
         let others = keys.iter().filter(|(key, _)| !entry.needed.contains(key));
         let (tables, single): (Vec<_>, Vec<_>) = others.partition(|(_, shape)| is_table(shape));
-        if EXPLAINED.contains(&path) {
+        let section = path.split('.').next().unwrap_or(path);
+        if EXPLAINED.contains(&section) {
             for (key, shape) in single {
                 let _ = writeln!(self.text, "#{key} = {}", shown_value(shape));
             }
@@ -107,8 +113,12 @@ impl Template<'_> {
                 self.key_line(key, &join(path, key), shape);
             }
         }
+        let own = match &shape.form {
+            Form::Map(_) => join(path, NAME),
+            _ => path.to_owned(),
+        };
         for (key, shape) in tables {
-            self.table(&join(path, key), shape);
+            self.table(&join(&own, key), shape);
         }
     }
 

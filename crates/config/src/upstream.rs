@@ -3,6 +3,7 @@
 mod address;
 mod no_proxy;
 mod proxy;
+mod translation;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::secret::RawSecret;
 use crate::{Origin, Secret, Server};
 
 pub use proxy::Proxy;
+pub use translation::{EarlierThinking, Effort, LateSystem, MaxTokensField, Thinking, Translation};
 
 pub(crate) const API_KEY: &str = "upstream.api_key";
 
@@ -78,6 +80,8 @@ pub struct Upstream {
     pub check: bool,
     /// Whether streams are asked for their usage, which is withheld from callers that did not ask.
     pub include_usage: bool,
+    /// What becomes of calls in another API's words.
+    pub translation: Translation,
 }
 
 /// Which version of HTTP is spoken to a provider.
@@ -196,6 +200,8 @@ pub(crate) struct RawUpstream {
     check: bool,
     /// Whether streams are asked for their usage, which is withheld from callers that did not ask.
     include_usage: bool,
+    /// What becomes of calls that come in another API's words, where that leaves a choice.
+    translation: Translation,
 }
 
 impl Default for RawUpstream {
@@ -226,6 +232,7 @@ impl Default for RawUpstream {
             client_key_file: None,
             check: true,
             include_usage: true,
+            translation: Translation::default(),
         }
     }
 }
@@ -299,6 +306,7 @@ impl RawUpstream {
             client_certificate,
             check: self.check,
             include_usage: self.include_usage,
+            translation: self.translation,
         })
     }
 }

@@ -116,7 +116,7 @@ fn every_line_of_the_template_loads_when_it_is_uncommented() {
             other != path && other.split('.').next() == Some(section) && needed.contains(&other)
         };
         let with = keys.iter().filter(|(_, path, _)| is_needed(path));
-        lines.extend(with.map(|(number, ..)| *number));
+        lines.extend(with.flat_map(|(number, _, header)| std::iter::once(*number).chain(*header)));
         let found = problems(&uncommented(&lines), &NAMED);
         assert_eq!(found, "", "{path}");
     }

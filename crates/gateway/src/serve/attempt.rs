@@ -120,7 +120,7 @@ async fn attempt(
     };
     let (exchange, plan) = (&mut call.exchange, &mut call.plan);
     take(exchange, plan, way);
-    if let Err(problem) = plan.ways[way].say(plan.payload.whole()) {
+    if let Err(problem) = plan.ways[way].say(plan.payload.whole(), &plan.live.settings) {
         // What this provider's words cannot say, another's may.
         return match plan.ways.iter().any(Way::is_left) {
             true => Step::Again,

@@ -146,7 +146,10 @@ async fn second(
     let way = usize::try_from(lane.0).ok()?;
     take(&mut beside, plan, way);
     let body = plan.payload.whole();
-    plan.ways.get_mut(way)?.say(body).ok()?;
+    plan.ways
+        .get_mut(way)?
+        .say(body, &plan.live.settings)
+        .ok()?;
     let lease = match &plan.ways.get(way)?.paced {
         Some(paced) => Some(turn::at_once(&mut beside, paced).await?),
         None => None,

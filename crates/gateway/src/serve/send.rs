@@ -130,7 +130,7 @@ pub(super) fn build(
             let (body, asked) = way.said.clone().ok_or_else(Problem::internal)?;
             reading.kind = translation.kind;
             reading.translation = Some(translation);
-            reading.rewording = Some(translation.answers(asked, now_ms));
+            reading.rewording = Some(translation.answers(asked, now_ms, &settings.translation));
             path = translation.path().into();
             UpstreamBody::Whole(Full::new(body))
         }

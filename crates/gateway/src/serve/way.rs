@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use paceline_config::{DomainRule, SettleRule, UPSTREAM, Upstream};
+use paceline_config::{DomainRule, Settings, SettleRule, UPSTREAM, Upstream};
 use paceline_limiter::{Charge, ChargeParts};
 use paceline_provider::{EndpointKind, Known, Profile};
 use paceline_translate::Asked;
@@ -52,12 +52,14 @@ impl Way {
     ///
     /// # Errors
     /// What cannot be said in them. The call may not take this way then.
-    pub(super) fn say(&mut self, body: Option<&Bytes>) -> Result<(), Problem> {
+    pub(super) fn say(&mut self, body: Option<&Bytes>, settings: &Settings) -> Result<(), Problem> {
         let (Wording::Translated(translation), None, Some(body)) = (self.wording, &self.said, body)
         else {
             return Ok(());
         };
-        match translation.request(body, &self.lane.model) {
+        let upstream = settings.reach(&self.lane.provider);
+        let options = upstream.unwrap_or(&settings.upstream).translation;
+        match translation.request(body, &self.lane.model, &options) {
             Ok(said) => self.said = Some(said),
             Err(problem) => {
                 self.wording = Wording::None;

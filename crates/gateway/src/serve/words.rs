@@ -4,10 +4,11 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use paceline_config::{self as config, Translation as Options};
 use paceline_provider::{Dialect, EndpointKind};
 use paceline_translate::{
-    AnswerOptions, Asked, Dialect as Words, Pair, RequestError, RequestOptions, translate_error,
-    translate_request,
+    AnswerOptions, Asked, Dialect as Words, EarlierThinking, EffortAs, LateSystem, MaxTokensField,
+    Pair, RequestError, RequestOptions, Thinking, translate_error, translate_request,
 };
 
 use crate::relay::Rewording;
@@ -49,8 +50,13 @@ impl Translation {
     ///
     /// # Errors
     /// What cannot be said in them.
-    pub(super) fn request(self, body: &Bytes, model: &str) -> Result<(Bytes, Asked), Problem> {
-        let translated = translate_request(self.pair, body, &RequestOptions::new(model));
+    pub(super) fn request(
+        self,
+        body: &Bytes,
+        model: &str,
+        options: &Options,
+    ) -> Result<(Bytes, Asked), Problem> {
+        let translated = translate_request(self.pair, body, &request_options(model, options));
         let translated = translated.map_err(|error| untranslatable(&error))?;
         Ok((translated.body, translated.asked))
     }
@@ -86,12 +92,45 @@ impl Translation {
     }
 
     /// How its answers are put into the caller's words.
-    pub(super) fn answers(self, asked: Asked, now_ms: i64) -> Rewording {
+    pub(super) fn answers(self, asked: Asked, now_ms: i64, options: &Options) -> Rewording {
         let seconds = u64::try_from(now_ms / 1_000).unwrap_or(0);
+        let thinking = match options.thinking {
+            config::Thinking::LeftOut => Thinking::LeftOut,
+            config::Thinking::Shown => Thinking::Shown,
+        };
         Rewording {
             pair: self.pair,
-            options: AnswerOptions::new(asked, seconds),
+            options: AnswerOptions {
+                thinking,
+                ..AnswerOptions::new(asked, seconds)
+            },
         }
+    }
+}
+
+/// How a request for a model is put into other words, as it is set for its provider.
+fn request_options(model: &str, options: &Options) -> RequestOptions {
+    RequestOptions {
+        model: model.to_owned(),
+        default_max_tokens: options.default_max_tokens,
+        max_tokens_field: match options.max_tokens_field {
+            config::MaxTokensField::MaxCompletionTokens => MaxTokensField::MaxCompletionTokens,
+            config::MaxTokensField::MaxTokens => MaxTokensField::MaxTokens,
+        },
+        effort: match options.effort {
+            config::Effort::Adaptive => EffortAs::Adaptive,
+            config::Effort::Budget => EffortAs::Budget,
+            config::Effort::LeftOut => EffortAs::LeftOut,
+        },
+        earlier_thinking: match options.earlier_thinking {
+            config::EarlierThinking::Refused => EarlierThinking::Refused,
+            config::EarlierThinking::LeftOut => EarlierThinking::LeftOut,
+        },
+        late_system: match options.late_system {
+            config::LateSystem::Refused => LateSystem::Refused,
+            config::LateSystem::InPlace => LateSystem::InPlace,
+            config::LateSystem::MovedToStart => LateSystem::MovedToStart,
+        },
     }
 }
 

@@ -18,11 +18,16 @@ async fn anthropic() -> Result<Simulator> {
 
 /// A gateway with OpenAI as its upstream and Anthropic as `claude`.
 fn gateway(openai: &Simulator, claude: &Simulator) -> Result<TestGateway> {
+    gateway_with(openai, claude, "")
+}
+
+/// The same with more settings.
+fn gateway_with(openai: &Simulator, claude: &Simulator, more: &str) -> Result<TestGateway> {
     let text = format!(
         "[upstream]\nprofile = \"openai\"\napi_key = \"sk-0\"\n[providers.claude]\n\
          profile = \"anthropic\"\nbase_url = \"{}\"\napi_key = \"sk-ant\"\n\
          [models.\"claude-*\"]\nlanes = [{{ provider = \"claude\" }}]\n\
-         [models.\"gpt-*\"]\nlanes = [{{}}]\n",
+         [models.\"gpt-*\"]\nlanes = [{{}}]\n{more}",
         claude.base_url()
     );
     TestGateway::start(openai.address(), &text)
@@ -308,5 +313,53 @@ async fn what_cannot_be_said_is_told_before_the_call_waits_for_its_turn() -> Res
         (400, "untranslatable")
     );
     gateway.assert_settled_everywhere().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_the_other_api_leaves_a_choice_the_settings_make_it() -> Result<()> {
+    let long = SimulatorSettings {
+        output_length: OutputLength::Exactly(50),
+        ..SimulatorSettings::like(Likeness::Anthropic)
+    };
+    let (openai, claude) = (provider(vec![]).await?, Simulator::start(long).await?);
+    let late = json!({
+        "model": "claude-haiku-4-5",
+        "messages": [{"role": "user", "content": "hello"}, {"role": "system", "content": "Be short."}],
+    });
+    let thought = json!({
+        "model": "gpt-4o", "max_tokens": 20,
+        "messages": [
+            {"role": "user", "content": "hello"},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+                {"type": "text", "text": "Hi."},
+            ]},
+            {"role": "user", "content": "again"},
+        ],
+    });
+    let calls = [("/v1/chat/completions", &late), ("/v1/messages", &thought)];
+    let strict = gateway(&openai, &claude)?;
+    for (path, body) in calls {
+        let answer = post(&strict, path, body).await?;
+        assert_eq!(answer.status, 400, "{path}: {}", answer.text());
+        assert!(
+            answer.text().contains("untranslatable"),
+            "{}",
+            answer.text()
+        );
+    }
+    let more = "[providers.claude.translation]\nlate_system = \"moved_to_start\"\n\
+                default_max_tokens = 7\n\
+                [upstream.translation]\nearlier_thinking = \"left_out\"\n";
+    let lenient = gateway_with(&openai, &claude, more)?;
+    for (path, body) in calls {
+        let answer = post(&lenient, path, body).await?;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
+    let answer = post(&lenient, "/v1/chat/completions", &late).await?;
+    let told = read(&answer)?;
+    assert_eq!(told["usage"]["completion_tokens"], 7, "{told}");
+    assert_eq!(told["choices"][0]["finish_reason"], "length", "{told}");
     Ok(())
 }
