@@ -97,6 +97,8 @@ pub(crate) struct Exchange {
     pub(crate) lanes: Vec<Arc<Lane>>,
     /// The lane that it takes.
     pub(crate) lane: Option<Arc<Lane>>,
+    /// Until when it waits while all lanes are ill.
+    pub(crate) lanes_patience_until: Option<Timestamp>,
     /// Whether it has left a queue for that of another lane.
     pub(crate) has_left: bool,
     /// The lanes that it went on from, and why.
@@ -170,6 +172,7 @@ impl Exchange {
             asks: None,
             lanes: Vec::new(),
             lane: None,
+            lanes_patience_until: None,
             has_left: false,
             passed: Vec::new(),
             waited: Duration::ZERO,

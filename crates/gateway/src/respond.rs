@@ -507,6 +507,16 @@ impl Problem {
         }
     }
 
+    /// The gateway stops before the call could be sent again.
+    pub(crate) fn shutting_down() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "service_unavailable_error",
+            "shutting_down",
+            "the gateway is shutting down".to_owned(),
+        )
+    }
+
     /// The provider kept refusing until the retries ran out.
     pub(crate) fn exhausted(attempts: u32, message: &str, retry_after: Duration) -> Self {
         Self::wait(

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Method, Request, Response};
 use paceline_config::Settings;
+use paceline_limiter::Timestamp;
 use paceline_provider::{BodyKind, Dialect, Endpoint, EndpointKind, KeyHeader, Pacing};
 
 use crate::announce::{Announced, Progress};
@@ -102,6 +103,8 @@ enum Prepared {
 /// A call: what to send, and its story so far.
 pub(crate) struct Call {
     pub(crate) exchange: Exchange,
+    /// The last attempt starts before this.
+    pub(crate) deadline: Timestamp,
     pub(crate) plan: Plan,
     /// What the provider said last when it refused.
     pub(crate) last_words: Option<Box<Refused>>,
@@ -158,6 +161,7 @@ async fn prepare(
     }
     match plan::read(shared, &live, request, &mut exchange).await {
         Ok(plan) => Ok(Prepared::Call(Box::new(Call {
+            deadline: shared.clock.now() + exchange.caller.max_wait,
             exchange,
             plan,
             last_words: None,

@@ -372,7 +372,11 @@ impl Breaker {
             }
             _ if !current => false,
             State::HalfOpen { .. } => true,
-            _ if fault.is_repeated && fault.kind != FaultKind::Account => false,
+            _ if fault.is_repeated && fault.kind != FaultKind::Account => {
+                self.starts.leave_out();
+                self.ends.leave_out();
+                false
+            }
             State::Closed { .. } | State::Returning { .. } => {
                 let sent = self.unanswered.next_id();
                 let window = self.settings.window;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use paceline_limiter::Timestamp;
 use paceline_provider::Fault as Blame;
-use paceline_routing::{Breaker, BreakerView, Fault, FaultKind, Health, Outcome, Pass, Refused};
+use paceline_routing::{
+    Breaker, BreakerView, Fault, FaultKind, Health, Outcome, Pass, Refused, StateView,
+};
 use paceline_telemetry::Metrics;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -95,6 +97,12 @@ impl Lane {
             self.tell_trip(&after, None);
         }
         health
+    }
+
+    /// Whether a call is finding out if it is well again.
+    pub(crate) fn is_probed(&self) -> bool {
+        let state = self.view().map(|view| view.state);
+        matches!(state, Some(StateView::HalfOpen { probing: true }))
     }
 
     /// How the lane does, for people; `None` where it is not watched.

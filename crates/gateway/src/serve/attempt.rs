@@ -10,13 +10,13 @@ use http::{HeaderName, HeaderValue, Response};
 use paceline_config::Retry;
 use paceline_limiter::{Metric, Outcome as Fate, Timestamp};
 use paceline_pace::{charged_although_refused, is_quota};
-use paceline_provider::{Pacing, Refusal, RetryAdvice};
-use paceline_routing::{LaneId, Outcome as LaneOutcome};
+use paceline_provider::{Pacing, Refusal, RefusalKind, RetryAdvice};
+use paceline_routing::{Fault, FaultKind, LaneId, Outcome as LaneOutcome};
 
 use super::choose::{Trigger, choose, falls_back, session};
 use super::plan::Plan;
 use super::send::{Answer, AnswerBody, Outgoing, Refused, Sent, build, send};
-use super::turn::NoTurn;
+use super::turn::{NoTurn, Waiting};
 use super::way::{Terms, Way, Wording};
 use super::{Call, hedge, turn};
 use crate::announce::Progress;
@@ -45,12 +45,11 @@ pub(super) async fn run(
     {
         return counted(call.exchange);
     }
-    let deadline = worker.shared.clock.now() + call.exchange.caller.max_wait;
     if let Err(problem) = reserve_budgets(worker, &mut call).await {
         return tell(call.exchange, Told::Gateway(problem, Ending::Refused));
     }
     loop {
-        match attempt(worker, &mut call, deadline, progress.as_ref()).await {
+        match attempt(worker, &mut call, progress.as_ref()).await {
             Step::Again => {}
             Step::Answer(answer, sent_by) => return relay(call, *answer, *sent_by),
             Step::Tell(told) => return tell(call.exchange, *told),
@@ -102,13 +101,8 @@ enum Told {
     Gateway(Problem, Ending),
 }
 
-async fn attempt(
-    worker: &Arc<Worker>,
-    call: &mut Call,
-    deadline: Timestamp,
-    progress: Option<&Arc<Progress>>,
-) -> Step {
-    let way = match choose(call, deadline).await {
+async fn attempt(worker: &Arc<Worker>, call: &mut Call, progress: Option<&Arc<Progress>>) -> Step {
+    let way = match choose(call).await {
         Ok(way) => way,
         Err(problem) => {
             return match call.last_words.take() {
@@ -118,6 +112,7 @@ async fn attempt(
             };
         }
     };
+    let deadline = call.deadline;
     let (exchange, plan) = (&mut call.exchange, &mut call.plan);
     take(exchange, plan, way);
     if let Err(problem) = plan.ways[way].say(plan.payload.whole(), &plan.live.settings) {
@@ -137,6 +132,10 @@ async fn attempt(
                 if passes_on(exchange, plan, way, Trigger::Quota) {
                     return Step::Again;
                 }
+                if let Some(refused) = call.last_words.take() {
+                    // What the provider said tells more than that there is no time for another attempt.
+                    return Step::Tell(Box::new(Told::Provider(refused)));
+                }
                 let paced = &plan.ways[way].paced;
                 let pool = paced.as_ref().map_or("", |paced| paced.pool.watch().name());
                 return tell_gateway(Problem::refusal(&refusal, pool), Ending::Refused);
@@ -146,7 +145,10 @@ async fn attempt(
     let ready = match ready(worker, exchange, plan, way, lease) {
         Ok(ready) => ready,
         // The lane may have become ill while the call waited; what was reserved goes back whole.
-        Err(NotReady::Ill) => return Step::Again,
+        Err(NotReady::Ill) => {
+            tokio::task::yield_now().await;
+            return Step::Again;
+        }
         Err(NotReady::Problem(problem)) => return tell_gateway(*problem, Ending::UpstreamFailed),
     };
     let (sent, sent_by) = match hedge::late_after(exchange, plan, way) {
@@ -167,17 +169,7 @@ async fn attempt(
         }
         Ok(Sent::Refused(refused)) => after_refusal(call, *refused, sent_by).await,
         Ok(Sent::RefusedInStream(refusal, answer)) => {
-            let told = RefusedWith {
-                refusal: &refusal,
-                headers: None,
-            };
-            let noted = note_refusal(exchange, plan, &told, sent_by.way);
-            let Some(pause) = pause_after(exchange, plan, &refusal, sent_by.way, noted) else {
-                return Step::Answer(answer, Box::new(sent_by));
-            };
-            sent_by.end_refused(plan, &refusal);
-            tokio::time::sleep(pause).await;
-            Step::Again
+            after_refusal_in_stream(call, &refusal, answer, sent_by).await
         }
         Err(error) => after_failure(call, &error, sent_by).await,
     }
@@ -240,7 +232,13 @@ pub(super) struct SentBy {
 impl SentBy {
     /// Ends an attempt that the provider refused.
     fn end_refused(self, plan: &mut Plan, refusal: &Refusal) {
-        let outcome = outcome_of(refusal, is_own_key(plan, self.way));
+        let outcome = match is_model_unknown(plan, self.way, refusal) {
+            true => LaneOutcome::Fault(Fault {
+                status: refusal.status,
+                ..Fault::new(FaultKind::Status).with_message(&refusal.message)
+            }),
+            false => outcome_of(refusal, is_own_key(plan, self.way)),
+        };
         tell_lane(plan, self.way, self.passage, outcome);
         let Some(lease) = self.lease else {
             return;
@@ -298,7 +296,7 @@ pub(super) fn give_way(
         headers: headers.as_ref(),
     };
     note_refusal(exchange, plan, &told, way);
-    if let Some(trigger) = Trigger::of(&refusal, is_own_key(plan, way)) {
+    if let Some(trigger) = trigger_of(plan, way, &refusal) {
         passes_on(exchange, plan, way, trigger);
     }
     sent_by.end_refused(plan, &refusal);
@@ -348,6 +346,18 @@ fn passes_on(exchange: &mut Exchange, plan: &mut Plan, way: usize, trigger: Trig
     true
 }
 
+/// Rests before another attempt; `false`: the gateway stops, and there is to be none.
+async fn rest(exchange: &Exchange, pause: Duration) -> bool {
+    if pause.is_zero() {
+        return true;
+    }
+    let _waiting = Waiting::of(exchange);
+    tokio::select! {
+        () = tokio::time::sleep(pause) => true,
+        () = exchange.shared.stopped() => false,
+    }
+}
+
 async fn after_failure(call: &mut Call, error: &SendError, sent_by: SentBy) -> Step {
     let (exchange, plan) = (&mut call.exchange, &mut call.plan);
     let way = sent_by.way;
@@ -357,15 +367,16 @@ async fn after_failure(call: &mut Call, error: &SendError, sent_by: SentBy) -> S
         retries.inc();
         return Step::Again;
     }
-    match next_pause(exchange, plan, None).filter(|_| plan.payload.repeatable()) {
-        Some(pause) => {
-            retries.inc();
-            forget_passed(plan);
-            tokio::time::sleep(pause).await;
-            Step::Again
+    let pause = next_pause(exchange, plan, None).filter(|_| plan.payload.repeatable());
+    let pause = pause.filter(|pause| is_in_time(exchange, call.deadline, *pause));
+    if let Some(pause) = pause {
+        retries.inc();
+        forget_passed(plan);
+        if rest(exchange, pause).await {
+            return Step::Again;
         }
-        None => tell_gateway(Problem::upstream(error), Ending::UpstreamFailed),
     }
+    tell_gateway(Problem::upstream(error), Ending::UpstreamFailed)
 }
 
 /// What a failure says about the lane: that a caller has less patience than is set says nothing.
@@ -389,8 +400,14 @@ async fn after_refusal(call: &mut Call, refused: Refused, sent_by: SentBy) -> St
         headers: Some(&refused.head.headers),
     };
     let noted = note_refusal(exchange, plan, &told, way);
-    if let Some(pause) = pause_after(exchange, plan, refusal, way, noted) {
-        tokio::time::sleep(pause).await;
+    let pause = pause_after(exchange, plan, refusal, way, noted);
+    let pause = pause.filter(|pause| is_in_time(exchange, call.deadline, *pause));
+    if let Some(pause) = pause {
+        let reason = labels::refusal(refusal);
+        exchange.shared.metrics.retries.of(&[&reason]).inc();
+        if !rest(exchange, pause).await {
+            return Step::Tell(Box::new(Told::Provider(Box::new(refused))));
+        }
         call.last_words = Some(Box::new(refused));
         return Step::Again;
     }
@@ -403,8 +420,50 @@ async fn after_refusal(call: &mut Call, refused: Refused, sent_by: SentBy) -> St
     Step::Tell(Box::new(Told::Provider(Box::new(refused))))
 }
 
+/// A stream that began as a success told a refusal before anything else. Where there is no other attempt
+/// it goes to the caller as it is.
+async fn after_refusal_in_stream(
+    call: &mut Call,
+    refusal: &Refusal,
+    answer: Box<Answer>,
+    sent_by: SentBy,
+) -> Step {
+    let (exchange, plan) = (&mut call.exchange, &mut call.plan);
+    let told = RefusedWith {
+        refusal,
+        headers: None,
+    };
+    let noted = note_refusal(exchange, plan, &told, sent_by.way);
+    let pause = pause_after(exchange, plan, refusal, sent_by.way, noted);
+    let Some(pause) = pause.filter(|pause| is_in_time(exchange, call.deadline, *pause)) else {
+        return Step::Answer(answer, Box::new(sent_by));
+    };
+    let reason = labels::refusal(refusal);
+    exchange.shared.metrics.retries.of(&[&reason]).inc();
+    sent_by.end_refused(plan, refusal);
+    match rest(exchange, pause).await {
+        true => Step::Again,
+        false => tell_gateway(Problem::shutting_down(), Ending::Refused),
+    }
+}
+
 fn is_worth_another(refusal: &Refusal) -> bool {
     refusal.retry() != RetryAdvice::Never && refusal.should_retry != Some(false)
+}
+
+/// What a refusal makes of a call.
+fn trigger_of(plan: &Plan, way: usize, refusal: &Refusal) -> Option<Trigger> {
+    match is_model_unknown(plan, way, refusal) {
+        true => Some(Trigger::Error),
+        false => Trigger::of(refusal, is_own_key(plan, way)),
+    }
+}
+
+/// Whether the provider does not have the model whose name the settings put in the place of the
+/// caller's: another lane may have it, and the caller cannot help it.
+fn is_model_unknown(plan: &Plan, way: usize, refusal: &Refusal) -> bool {
+    let asked = plan.rule().is_some() && refusal.kind == RefusalKind::NotFound;
+    asked && plan.ways.get(way).is_some_and(Way::is_renamed)
 }
 
 fn is_own_key(plan: &Plan, way: usize) -> bool {
@@ -447,7 +506,7 @@ fn pause_after(
     way: usize,
     noted: Noted,
 ) -> Option<Duration> {
-    let trigger = Trigger::of(refusal, is_own_key(plan, way));
+    let trigger = trigger_of(plan, way, refusal);
     let pause = if trigger.is_some_and(|trigger| passes_on(exchange, plan, way, trigger)) {
         Duration::ZERO
     } else {
@@ -460,9 +519,12 @@ fn pause_after(
             pause
         }
     };
-    let reason = labels::refusal(refusal);
-    exchange.shared.metrics.retries.of(&[&reason]).inc();
     Some(pause)
+}
+
+/// Whether an attempt after a pause would start in the time that the call may wait.
+fn is_in_time(exchange: &Exchange, deadline: Timestamp, pause: Duration) -> bool {
+    exchange.shared.clock.now() + pause <= deadline
 }
 
 /// Lets the way's pool cool down when the refusal concerns everyone in it; whether it does.

@@ -1,5 +1,6 @@
 //! Which way an attempt takes.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::select_all;
@@ -9,9 +10,10 @@ use paceline_provider::{Fault, Refusal, RefusalKind};
 use paceline_routing::{Fit, Health, Lane, LaneId, LaneKey, SessionKey};
 use paceline_tokens::prices::{CostBound, Date};
 
+use super::Call;
 use super::plan::Plan;
+use super::turn::{self, Waiting};
 use super::way::Way;
-use super::{Call, turn};
 use crate::exchange::Exchange;
 use crate::lanes::routing_time;
 use crate::respond::Problem;
@@ -74,20 +76,37 @@ pub(super) fn falls_back(plan: &Plan, trigger: Trigger) -> bool {
 }
 
 /// The place in the plan of the way that the next attempt takes. While every lane is ill it waits for
-/// the first that comes back.
+/// the first that comes back, as long as the call has patience for that and one may.
 ///
 /// # Errors
 /// When no lane can take the call, or none comes back in time.
-pub(super) async fn choose(call: &mut Call, deadline: Timestamp) -> Result<usize, Box<Problem>> {
+pub(super) async fn choose(call: &mut Call) -> Result<usize, Box<Problem>> {
     // Nearly always a lane is there, and nothing has to be listened to.
     match look(call) {
         Look::Go(way) => return Ok(way),
         Look::Wait(_) => {}
         Look::Nothing(problem) => return Err(problem),
     }
-    let clock = call.exchange.shared.clock;
+    let exchange = &mut call.exchange;
+    let clock = exchange.shared.clock;
     let began = clock.now();
-    let give_up = deadline.min(began + call.plan.live.settings.breaker.patience);
+    let patience = call.plan.live.settings.breaker.patience;
+    // One patience for all waits of the call.
+    let give_up = *exchange
+        .lanes_patience_until
+        .get_or_insert(began + patience);
+    let give_up = call.deadline.min(give_up);
+    let waiting = Waiting::of(exchange);
+    let chosen = wait_for_lane(call, give_up).await;
+    drop(waiting);
+    call.exchange.waited += clock.now().saturating_since(began);
+    chosen
+}
+
+async fn wait_for_lane(call: &Call, give_up: Timestamp) -> Result<usize, Box<Problem>> {
+    let shared = &call.exchange.shared;
+    let clock = shared.clock;
+    let mut stopped = pin!(shared.stopped());
     loop {
         // Listened to before they are looked at, so that no change is missed.
         let ways = &call.plan.ways;
@@ -97,22 +116,21 @@ pub(super) async fn choose(call: &mut Call, deadline: Timestamp) -> Result<usize
             change.as_mut().enable();
         }
         let until = match look(call) {
-            Look::Go(way) => {
-                call.exchange.waited += clock.now().saturating_since(began);
-                return Ok(way);
-            }
+            Look::Go(way) => return Ok(way),
             Look::Wait(until) => until,
             Look::Nothing(problem) => return Err(problem),
         };
         let now = clock.now();
-        if now >= give_up {
-            call.exchange.waited += now.saturating_since(began);
+        // Where a call is finding out whether its lane is well, that may be known any moment.
+        let is_hopeless = until > give_up && !ways.iter().any(|way| way.lane.is_probed());
+        if now >= give_up || is_hopeless {
             return Err(Box::new(all_ill(call, until.saturating_since(now))));
         }
         let wake = clock.instant(until.min(give_up));
         tokio::select! {
             _ = select_all(changes) => {}
             () = tokio::time::sleep_until(wake.into()) => {}
+            () = &mut stopped => return Err(Box::new(Problem::shutting_down())),
         }
     }
 }
@@ -135,7 +153,7 @@ fn look(call: &Call) -> Look {
         return Look::Nothing(Box::new(Problem::no_lane_takes(model)));
     }
     let Some(rule) = plan.rule().filter(|_| plan.ways.len() > 1) else {
-        return look_at_one(&lanes);
+        return look_for_words(&lanes);
     };
     let shared = &exchange.shared;
     let now = routing_time(shared.clock.now());
@@ -144,20 +162,28 @@ fn look(call: &Call) -> Look {
     match (choice.order.first(), choice.returns_at()) {
         (Some(first), _) => Look::Go(first.lane.0 as usize),
         (None, Some(until)) => Look::Wait(Timestamp::from_nanos(until.as_nanos())),
-        // Every lane says for itself why it does not take the call: the first one tells it.
-        (None, None) => Look::Go(lanes[0].id.0 as usize),
+        // Every lane says for itself why it does not take the call: the first one that can tells it.
+        (None, None) => look_for_words(&lanes),
     }
 }
 
-/// Where there is one lane, it takes all that it is fit for.
-fn look_at_one(lanes: &[Lane]) -> Look {
-    let place = |lane: &Lane| Look::Go(lane.id.0 as usize);
-    match lanes {
-        [] => Look::Nothing(Box::new(Problem::internal())),
-        [lane, ..] => match lane.health {
-            Health::Ill { until, .. } => Look::Wait(Timestamp::from_nanos(until.as_nanos())),
-            Health::Well | Health::Returning { .. } | Health::Probe { .. } => place(lane),
-        },
+/// The first lane that is not ill, whatever else speaks against it; where there is one lane, it takes
+/// all that it is fit for.
+fn look_for_words(lanes: &[Lane]) -> Look {
+    let mut returns = None;
+    for lane in lanes {
+        match lane.health {
+            Health::Ill { until, .. } => {
+                returns = Some(returns.map_or(until, |least| until.min(least)));
+            }
+            Health::Well | Health::Returning { .. } | Health::Probe { .. } => {
+                return Look::Go(lane.id.0 as usize);
+            }
+        }
+    }
+    match returns {
+        Some(until) => Look::Wait(Timestamp::from_nanos(until.as_nanos())),
+        None => Look::Nothing(Box::new(Problem::internal())),
     }
 }
 
@@ -170,15 +196,16 @@ pub(super) fn session(exchange: &Exchange) -> Option<SessionKey> {
 
 /// The lanes that are left, as they are now.
 pub(super) fn views(exchange: &Exchange, plan: &Plan) -> Vec<Lane> {
-    let ways = &plan.ways;
-    let worst = ways.iter().filter_map(|way| {
+    let ways = plan.ways.iter().enumerate();
+    let worst = ways.filter_map(|(place, way)| {
         let trigger = way.passed?;
-        (!falls_back(plan, trigger)).then_some(way.priority)
+        (!falls_back(plan, trigger)).then(|| plan.group(place))
     });
-    // What made the call go on does not open the way to later priorities.
-    let lowest = worst.min().unwrap_or(u32::MAX);
-    let places = ways.iter().zip(0_u32..);
-    let left = places.filter(|(way, _)| way.is_left() && way.priority <= lowest);
+    // What made the call go on does not open the way to later groups.
+    let lowest = worst.min();
+    let may_take = |place| lowest.is_none_or(|lowest| plan.group(place) <= lowest);
+    let places = plan.ways.iter().zip(0_u32..);
+    let left = places.filter(|(way, place)| way.is_left() && may_take(*place as usize));
     left.map(|(way, place)| view(exchange, plan, (way, LaneId(place))))
         .collect()
 }

@@ -105,8 +105,10 @@ pub(super) async fn race(
         End::First(Ok(Sent::Answer(answer)), Some(second)) => {
             // Its story ends as that of a call whose caller leaves.
             drop(second);
-            exchange.attempts += 1;
-            count(exchange, "lost");
+            if exchange.hedged().is_some() {
+                exchange.attempts += 1;
+                count(exchange, "lost");
+            }
             (Ok(Sent::Answer(answer)), first)
         }
         End::First(failed, Some(second)) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri};
 use http_body::Body as _;
-use paceline_config::{DomainRule, ModelRule};
+use paceline_config::{Choose, DomainRule, ModelRule};
 use paceline_limiter::{Charge, Metric};
 use paceline_provider::{Admission, BodyKind, EndpointKind, Pacing, Profile, RequestFacts};
 use paceline_tokens::{Estimate, TextProfile};
@@ -52,6 +52,17 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// The lanes that are as good as each other: those of one priority, and each for itself where they
+    /// are used in order. Less is used first.
+    pub(crate) fn group(&self, place: usize) -> (u32, usize) {
+        let priority = self.ways.get(place).map_or(u32::MAX, |way| way.priority);
+        let in_order = |rule: &ModelRule| rule.choose == Choose::InOrder;
+        match self.rule().is_some_and(in_order) {
+            true => (priority, place),
+            false => (priority, 0),
+        }
+    }
+
     /// The rule that says what is behind the name, where one does.
     pub(crate) fn rule(&self) -> Option<&ModelRule> {
         self.live.settings.models.get(self.rule?)

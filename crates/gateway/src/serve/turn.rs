@@ -60,8 +60,7 @@ pub(super) async fn wait(
         }
         Acquired::Refused(refusal) => Err(NoTurn::Refused(refusal)),
         Acquired::Later(mut wait, ticket) => {
-            exchange.shared.hot.waiting.inc();
-            let _waiting = Waiting(exchange.shared.hot.waiting.clone());
+            let _waiting = Waiting::of(exchange);
             if let Some(progress) = progress {
                 progress.waits(&paced.pool, wait.id());
             }
@@ -144,7 +143,15 @@ fn record(exchange: &mut Exchange, lease: &Lease, waited: Duration, binding: Opt
 }
 
 /// Counts a waiting request for as long as it waits, however the wait ends.
-struct Waiting(paceline_telemetry::Gauge);
+pub(super) struct Waiting(paceline_telemetry::Gauge);
+
+impl Waiting {
+    pub(super) fn of(exchange: &Exchange) -> Self {
+        let gauge = exchange.shared.hot.waiting.clone();
+        gauge.inc();
+        Self(gauge)
+    }
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {

@@ -48,6 +48,11 @@ impl Way {
         self.passed.is_none() && self.wording != Wording::None
     }
 
+    /// Whether the model has another name there than the caller's.
+    pub(super) fn is_renamed(&self) -> bool {
+        matches!(self.wording, Wording::Renamed | Wording::Translated(_))
+    }
+
     /// Puts a body into the words of the provider's dialect, where these are not the caller's.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
-use paceline_simulator::{FaultRule, Metric, Quota, Simulator};
+use paceline_simulator::{FaultRule, Metric, Quota, Simulator, SimulatorSettings};
 use paceline_testkit::{Answer, TestGateway, chat};
 
 use crate::provider::provider;
@@ -196,6 +196,108 @@ async fn a_lane_that_answers_late_is_left_alone_where_a_bound_is_set() -> Result
         assert_eq!(ask(&gateway, &[]).await?.status, 200);
     }
     assert_eq!(first.state().counters.received, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_no_lane_is_fit_one_that_is_not_ill_says_why() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    first.set_faults(always("500"))?;
+    let small = "{ context_tokens = 5 }, { provider = \"p1\", context_tokens = 5 }";
+    let gateway = gateway_to(
+        &[&first, &second],
+        small,
+        "[breaker]\nopen = \"1h\"\nopen_max = \"1h\"\n",
+    )?;
+    for _ in 0..8 {
+        let answer = ask(&gateway, &[]).await?;
+        assert!(
+            [200, 500].contains(&answer.status.as_u16()),
+            "{}",
+            answer.text()
+        );
+    }
+    let answer = ask(&gateway, &[]).await?;
+    assert_eq!(
+        answer.header("x-paceline-lane"),
+        "p1/fast",
+        "{}",
+        answer.text()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_sent_again_in_time_is_told_at_once() -> Result<()> {
+    let only = provider(vec![]).await?;
+    only.set_faults(always("500"))?;
+    let patient = "[retry]\nbase_delay = \"30s\"\ndelay_max = \"60s\"\n";
+    let gateway = TestGateway::start(only.address(), patient)?;
+    let began = Instant::now();
+    let answer = ask(&gateway, &[("x-paceline-max-wait", "3")]).await?;
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    assert_eq!(answer.header("x-paceline-attempts"), "1");
+    assert!(began.elapsed() < Duration::from_secs(3));
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_no_lane_comes_back_in_time_calls_are_told_at_once() -> Result<()> {
+    let only = provider(vec![]).await?;
+    only.set_faults(always("500"))?;
+    let gateway = gateway_to(
+        &[&only],
+        "{}",
+        "[breaker]\nopen = \"1h\"\nopen_max = \"1h\"\n",
+    )?;
+    for _ in 0..3 {
+        assert_eq!(ask(&gateway, &[]).await?.status, 500);
+    }
+    let began = Instant::now();
+    let answer = ask(&gateway, &[]).await?;
+    assert_eq!(answer.error_code(), "lanes_ill", "{}", answer.text());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_model_that_a_provider_does_not_have_is_its_lanes_fault() -> Result<()> {
+    let strict = SimulatorSettings {
+        unknown_models: vec!["gone".to_owned()],
+        ..SimulatorSettings::default()
+    };
+    let (first, second) = (Simulator::start(strict).await?, provider(vec![]).await?);
+    let lanes = "{ model = \"gone\" }, { provider = \"p1\", model = \"gpt-4o\" }";
+    let gateway = gateway_to(&[&first, &second], lanes, "choose = \"in_order\"")?;
+    for _ in 0..5 {
+        let answer = ask(&gateway, &[]).await?;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("x-paceline-lane"), "p1/gpt-4o");
+    }
+    assert_eq!(first.state().counters.received, 3);
+    // The caller's own mistake stays its own.
+    let body = chat(5, false).replace("gpt-4o-mini", "gone");
+    let answer = gateway.caller().chat(&[], body).await?;
+    assert_eq!(answer.status, 404, "{}", answer.text());
+    Ok(())
+}
+
+#[tokio::test]
+async fn lanes_in_order_do_not_go_on_where_nothing_is_to_be_fallen_back_on() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    first.set_faults(always("500"))?;
+    let gateway = gateway_to(
+        &[&first, &second],
+        EQUAL,
+        "choose = \"in_order\"\nfall_back_on = []",
+    )?;
+    let answer = ask(&gateway, &[]).await?;
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    assert_eq!(second.state().counters.received, 0);
     Ok(())
 }
 

@@ -85,6 +85,13 @@ impl Track {
         self.streak = self.streak.saturating_add(1);
     }
 
+    /// A call that was sent meanwhile says nothing here.
+    pub(crate) fn leave_out(&mut self) {
+        if self.streak > 0 {
+            self.sent_before += 1;
+        }
+    }
+
     /// Whether there are enough faults in a row. Failures are often told sooner than successes:
     /// they count only if they are at least as many as half of the calls that were sent meanwhile.
     pub(crate) fn fails_in_a_row(&self, enough: u32, sent: u64) -> bool {

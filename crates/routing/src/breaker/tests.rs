@@ -481,6 +481,20 @@ fn one_call_that_fails_again_and_again_is_one_fault() {
         call(&mut breaker, at, &Outcome::Fault(first.clone()));
     }
     assert_eq!(state(&breaker, 110), "open");
+    // Nor do attempts that say nothing dilute the faults of a call.
+    let mut breaker = self::breaker();
+    for at in 0..2 {
+        call(&mut breaker, at * 10, &Outcome::Fault(first.clone()));
+        for retry in 1..4 {
+            call(
+                &mut breaker,
+                at * 10 + retry,
+                &Outcome::Fault(again.clone()),
+            );
+        }
+    }
+    call(&mut breaker, 20, &Outcome::Fault(first));
+    assert_eq!(breaker.view(ms(110)).trips, 1);
     // A probe that fails has failed, whoever it was.
     call(&mut breaker, 3000, &Outcome::Fault(again));
     assert_eq!(breaker.view(ms(3001)).trips, 2);
