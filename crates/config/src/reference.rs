@@ -48,9 +48,8 @@ impl Reference<'_> {
         };
         let _ = writeln!(self.text, "### `{header}`\n\n{}\n", entry.description);
         let nested = |shape: &Shape| matches!(shape.form, Form::Table(_));
-        // The one array of tables is that of the domains, whose other keys are those of the limits.
-        let listed = matches!(shape.form, Form::List(_));
-        let here = |key: &String| !listed || entry.needed.contains(key);
+        // Those of a domain are those of the limits, but for what it needs.
+        let here = |key: &String| path != "domains" || entry.needed.contains(key);
         self.rows(
             path,
             keys.iter()
@@ -99,12 +98,15 @@ fn value(shape: &Shape) -> String {
         Form::List(item) => match &item.form {
             Form::Table(keys) => {
                 let each = keys.iter().map(|(key, shape)| {
-                    format!("`{key}` ({})", value(shape).trim_end_matches('.'))
+                    let kind = value(shape);
+                    let default = match &shape.default {
+                        Some(_) => format!(" Default: `{}`.", shown_default(shape)),
+                        None => String::new(),
+                    };
+                    format!("`{key}`: {} {kind}{default}", shape.description)
                 });
-                format!(
-                    "an array of tables: {}",
-                    each.collect::<Vec<_>>().join("; ")
-                )
+                let each = each.collect::<Vec<_>>().join(" ");
+                format!("An array of tables. {each}")
             }
             _ => "an array of strings".to_owned(),
         },
@@ -112,10 +114,9 @@ fn value(shape: &Shape) -> String {
 }
 
 fn shown_default(shape: &Shape) -> String {
-    match &shape.form {
-        Form::Leaf(_) => shown_value(shape),
-        _ => "[]".to_owned(),
-    }
+    let default = shape.default.as_ref();
+    let value = default.and_then(|value| toml::Value::try_from(value).ok());
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 fn variables(text: &mut String) {

@@ -113,6 +113,11 @@ impl Hedge {
         }
     }
 
+    /// A second attempt that was paid for was not made after all.
+    pub fn give_back(&mut self) {
+        self.earned = (self.earned + 1.0).min(f64::from(self.settings.burst));
+    }
+
     /// Where the second attempt of a call may go now that has its first one at `first`; it is paid for
     /// with this. `lanes` are all, in the order of preference.
     ///
@@ -164,6 +169,8 @@ mod tests {
         }
         let burst = (0..100).filter(|_| hedge.take(FIRST, &lanes).is_ok());
         assert_eq!(burst.count(), 10);
+        hedge.give_back();
+        assert!(hedge.take(FIRST, &lanes).is_ok() && hedge.take(FIRST, &lanes).is_err());
     }
 
     #[test]

@@ -74,6 +74,13 @@ impl Chooser {
         lanes.sort_by_key(|lane| place(lane).unwrap_or(usize::MAX));
         self.hedge.as_mut()?.take(first, &lanes).ok()
     }
+
+    /// The call did not go there after all.
+    pub(crate) fn not_second(&mut self) {
+        if let Some(hedge) = &mut self.hedge {
+            hedge.give_back();
+        }
+    }
 }
 
 fn hedge_settings(rule: HedgeRule) -> HedgeSettings {

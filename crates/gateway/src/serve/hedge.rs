@@ -132,13 +132,11 @@ pub(super) async fn race(
     }
 }
 
+/// A second attempt that is ready to go out.
+type Ready = (Exchange, SentBy, Box<Outgoing>);
+
 /// A second attempt that is ready to go out, where there may be one now.
-async fn second(
-    worker: &Worker,
-    plan: &mut Plan,
-    mut beside: Exchange,
-    first: usize,
-) -> Option<(Exchange, SentBy, Box<Outgoing>)> {
+async fn second(worker: &Worker, plan: &mut Plan, beside: Exchange, first: usize) -> Option<Ready> {
     let shared = Arc::clone(&beside.shared);
     let lanes = views(&beside, plan);
     let now = routing_time(shared.clock.now());
@@ -146,6 +144,15 @@ async fn second(
     let first = LaneId(u32::try_from(first).ok()?);
     let lane = chooser.lock().second(first, lanes, now)?;
     let way = usize::try_from(lane.0).ok()?;
+    let made = make(worker, plan, beside, way).await;
+    if made.is_none() {
+        chooser.lock().not_second();
+    }
+    made
+}
+
+/// Takes the turn and the room in the budgets for a second attempt, if both are there at once.
+async fn make(worker: &Worker, plan: &mut Plan, mut beside: Exchange, way: usize) -> Option<Ready> {
     take(&mut beside, plan, way);
     let body = plan.payload.whole();
     plan.ways
@@ -158,7 +165,8 @@ async fn second(
     };
     let settings = &plan.live.settings;
     if !settings.budgets.is_empty() {
-        let held = shared.purse.reserve(settings, &beside, BUDGET_PATIENCE);
+        let purse = &worker.shared.purse;
+        let held = purse.reserve(settings, &beside, BUDGET_PATIENCE);
         beside.reserved = held.await.ok()?;
     }
     match ready(worker, &mut beside, plan, way, lease) {
