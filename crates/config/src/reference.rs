@@ -7,7 +7,7 @@ use crate::environment::names_of;
 use crate::environment::pairs::PAIRS;
 use crate::node::join;
 use crate::shape::{Form, Shape};
-use crate::template::{SECTIONS, shown_value};
+use crate::template::SECTIONS;
 
 /// The reference of every key and every variable, as Markdown below headings of the third level.
 pub fn reference() -> String {
