@@ -20,6 +20,39 @@ pub struct Now {
     pub upstream_reached: bool,
     /// How writing records goes; `None` where none are kept.
     pub ledger: Option<LedgerNow>,
+    /// The lanes in short.
+    #[serde(default)]
+    pub lanes: LanesNow,
+}
+
+/// The lanes, and those that are not well.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LanesNow {
+    /// How many there are.
+    pub total: u64,
+    /// How many are left alone, or tried by one call at a time.
+    pub out: u64,
+    /// How many are coming back and get a part of their calls.
+    pub returning: u64,
+    /// Those that are not well: the ones that are out first, of these the longest ill; eight at the most.
+    pub ill: Vec<LaneNow>,
+}
+
+/// A lane that is not well.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LaneNow {
+    /// `provider/model`.
+    pub name: String,
+    /// `open`, `half_open` or `returning`, as in `/monitoring/lanes`.
+    pub state: String,
+    /// The part of its calls that go while it is returning, from 0 to 1.
+    pub share: Option<f64>,
+    /// For how long it has not been well, in whole seconds; the one that has begun counts.
+    pub ill_ms: u64,
+    /// What it is ill of, such as `status` or `connect`.
+    pub cause: Option<String>,
+    /// The status of the answer that decided it, where there was one.
+    pub status: Option<u16>,
 }
 
 /// A limit pool.

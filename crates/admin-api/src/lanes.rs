@@ -30,6 +30,10 @@ pub struct LaneState {
     pub share: Option<f64>,
     /// Since when it is in this state, in milliseconds since 1970; absent while it was always well.
     pub since_unix_ms: Option<u64>,
+    /// Since when it has not been well, whatever its states since then, in milliseconds since 1970; absent
+    /// while it is.
+    #[serde(default)]
+    pub ill_since_unix_ms: Option<u64>,
     /// What it was ill of last; absent if it never was, or was reset since.
     pub cause: Option<LaneCause>,
     /// When the next call may go and see, in milliseconds from now; only while it is open.

@@ -32,7 +32,7 @@ pub use cost::{CostBreakdown, CostGroup, CostPoint, CostSums};
 pub use dashboard::{ChatSetup, DashboardSession, DashboardTicket, LimitsOrigin, SignIn};
 pub use error::{AdminError, AdminErrorBody};
 pub use estimates::{Estimates, EstimatorError, InputEstimate, OutputEstimate};
-pub use events::{EpisodeNow, LedgerNow, LimitNow, Now, PoolNow};
+pub use events::{EpisodeNow, LaneNow, LanesNow, LedgerNow, LimitNow, Now, PoolNow};
 pub use forecasts::{Forecasts, LimitForecast, PoolForecast, SpendForecast};
 pub use history::{History, LimitHistory, PoolHistory};
 pub use lanes::{LaneCause, LaneLimit, LanePool, LaneState, LaneWindow, Lanes, ProviderState};

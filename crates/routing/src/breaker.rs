@@ -105,6 +105,8 @@ pub struct Breaker {
     unanswered: Unanswered,
     latency: Latency,
     cause: Option<Cause>,
+    /// Since when the lane has not been well, or was not the last time.
+    ill_since: Timestamp,
     /// Trips without calm between them.
     trips_in_a_row: u32,
     trips: u64,
@@ -129,6 +131,7 @@ impl Breaker {
             unanswered: Unanswered::default(),
             latency: Latency::new(),
             cause: None,
+            ill_since: Timestamp::ZERO,
             trips_in_a_row: 0,
             trips: 0,
             epoch: 0,
@@ -431,10 +434,11 @@ impl Breaker {
     }
 
     fn trip(&mut self, fault: &Fault, now: Timestamp, jitter: f64) {
-        if let State::Closed { since } = self.state
-            && now.saturating_since(since) >= self.settings.calm
-        {
-            self.trips_in_a_row = 0;
+        if let State::Closed { since } = self.state {
+            self.ill_since = now;
+            if now.saturating_since(since) >= self.settings.calm {
+                self.trips_in_a_row = 0;
+            }
         }
         let open = if fault.kind == FaultKind::Account {
             self.settings.open_account

@@ -16,6 +16,7 @@ use paceline_admin_api::{EpisodeNow, LedgerNow, LimitNow, Now, PoolNow};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
+use super::lanes;
 use super::parameters::NoParameters;
 use super::problem::Problem;
 use crate::exchange::milliseconds;
@@ -117,6 +118,7 @@ fn is_same(now: &Now, last: &Now) -> bool {
         && now.finished_total == last.finished_total
         && now.upstream_reached == last.upstream_reached
         && now.ledger == last.ledger
+        && now.lanes == last.lanes
 }
 
 fn picture(shared: &Shared) -> Now {
@@ -142,6 +144,7 @@ fn picture(shared: &Shared) -> Now {
                 lost: health.lost,
             }
         }),
+        lanes: lanes::in_short(shared),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Lanes as they stand, and the order to take one to be well.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use paceline_admin_api::{
-    LaneCause, LaneLimit, LanePool, LaneState, LaneWindow, Lanes, ProviderState,
+    LaneCause, LaneLimit, LaneNow, LanePool, LaneState, LaneWindow, Lanes, LanesNow, ProviderState,
 };
 use paceline_config::{Settings, UPSTREAM, Upstream};
 use paceline_limiter::{LimitView, Timestamp};
@@ -68,6 +69,46 @@ async fn reset(
     Ok(Json(lane_state(lane, &live.settings, shared.clock)))
 }
 
+/// The most lanes that are not well of which the feed tells more than that.
+const ILL_TOLD_MAX: usize = 8;
+
+/// How many lanes there are, and which are not well: for the feed.
+pub(super) fn in_short(shared: &Shared) -> LanesNow {
+    let (all, now) = (shared.lanes.all(), shared.clock.now());
+    let mut ill: Vec<LaneNow> = all.iter().filter_map(|lane| lane_now(lane, now)).collect();
+    let returning = ill.iter().filter(|lane| lane.share.is_some()).count();
+    let out = ill.len() - returning;
+    ill.sort_by_key(|lane| (lane.share.is_some(), Reverse(lane.ill_ms)));
+    ill.truncate(ILL_TOLD_MAX);
+    LanesNow {
+        total: all.len() as u64,
+        out: out as u64,
+        returning: returning as u64,
+        ill,
+    }
+}
+
+/// `None` for a lane that is well or not watched.
+fn lane_now(lane: &Lane, now: Timestamp) -> Option<LaneNow> {
+    let view = lane.view()?;
+    let ill_since = Timestamp::from_nanos(view.ill_since?.as_nanos());
+    Some(LaneNow {
+        name: lane.name.to_string(),
+        state: view.state.as_str().to_owned(),
+        share: match view.state {
+            StateView::Returning { share } => Some(share),
+            _ => None,
+        },
+        // In whole seconds, so that the time alone makes no more than one event a second.
+        ill_ms: (now.saturating_since(ill_since).as_secs() + 1) * 1_000,
+        cause: view
+            .cause
+            .as_ref()
+            .map(|cause| cause.kind.as_str().to_owned()),
+        status: view.cause.as_ref().and_then(|cause| cause.status),
+    })
+}
+
 /// Fills the gauges of lanes. Where several have one name in metrics, the worst of them counts.
 pub(super) fn fill_gauges(shared: &Shared) {
     let mut states: BTreeMap<Arc<str>, f64> = BTreeMap::new();
@@ -125,6 +166,7 @@ fn watched(state: &mut LaneState, view: &BreakerView, clock: Clock) {
     let since = view.since;
     let has_begun = since > paceline_routing::Timestamp::ZERO;
     state.since_unix_ms = has_begun.then(|| date_ms(clock, since));
+    state.ill_since_unix_ms = view.ill_since.map(|at| date_ms(clock, at));
     state.cause = view.cause.as_ref().map(|cause| lane_cause(cause, clock));
     state.next_probe_in_ms = view.next_probe.map(|at| {
         let at = Timestamp::from_nanos(at.as_nanos());

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::lanes::{always, gateway_to};
 use crate::log::Log;
+use crate::monitoring_events::Listener;
 use crate::provider::provider;
 
 const LANES: &str = "{ model = \"gpt-4o\" }, { provider = \"p1\", priority = 2 }";
@@ -84,6 +85,7 @@ async fn a_trip_is_shown_and_logged_with_its_cause_and_the_levels_of_the_limits(
     assert_eq!((cause.kind.as_str(), cause.status), ("status", Some(500)));
     assert!(!cause.message.is_empty());
     assert_eq!(Some(cause.at_unix_ms), ill.since_unix_ms);
+    assert_eq!(ill.ill_since_unix_ms, ill.since_unix_ms);
     assert!(ill.next_probe_in_ms.is_some_and(|left| left > 3_000_000));
     assert_eq!(ill.under_way, 0);
     let pool = ill.pools.first().context("a pool")?;
@@ -158,6 +160,44 @@ async fn a_lane_is_taken_to_be_well_when_an_operator_says_so() -> Result<()> {
         let answer = gateway.admin_order(Method::POST, path, "").await?;
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_feed_tells_in_short_which_lanes_are_not_well() -> Result<()> {
+    let (gateway, first, _second) = gateway("").await?;
+    let mut feed = Listener::start(&gateway, &[]).await?;
+    let told = feed.next().await?.context("a first event")?.lanes;
+    assert_eq!((told.total, told.out, told.ill.len()), (2, 0, 0));
+    first.set_faults(always("500"))?;
+    for _ in 0..3 {
+        ask(&gateway).await?;
+    }
+    let told = loop {
+        let now = feed.next().await?.context("an event")?;
+        if now.lanes.out > 0 {
+            break now.lanes;
+        }
+    };
+    assert_eq!((told.total, told.out, told.returning), (2, 1, 0));
+    let ill = told.ill.first().context("a lane")?;
+    assert_eq!(
+        (ill.name.as_str(), ill.state.as_str()),
+        ("upstream/gpt-4o", "open")
+    );
+    assert_eq!(
+        (ill.cause.as_deref(), ill.status),
+        (Some("status"), Some(500))
+    );
+    // Nothing happens any more, and the time is told all the same.
+    let later = loop {
+        let now = feed.next().await?.context("an event")?;
+        let ill = now.lanes.ill.first().context("a lane")?;
+        if ill.ill_ms > 1_000 {
+            break ill.ill_ms;
+        }
+    };
+    assert_eq!(later % 1_000, 0);
     Ok(())
 }
 

@@ -13,13 +13,13 @@ use crate::monitoring::refused;
 use crate::provider::provider;
 
 /// A listener of the feed.
-struct Listener {
+pub(crate) struct Listener {
     body: hyper::body::Incoming,
     read: String,
 }
 
 impl Listener {
-    async fn start(gateway: &TestGateway, headers: &[(&str, &str)]) -> Result<Self> {
+    pub(crate) async fn start(gateway: &TestGateway, headers: &[(&str, &str)]) -> Result<Self> {
         let caller = gateway.caller();
         let mut all = vec![("authorization", "Bearer 0123456789abcdef-test")];
         all.extend_from_slice(headers);
@@ -34,7 +34,7 @@ impl Listener {
     }
 
     /// The next event; `None` at the end of the feed.
-    async fn next(&mut self) -> Result<Option<Now>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Now>> {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
                 let data = event.lines().find_map(|line| line.strip_prefix("data: "));

@@ -247,6 +247,27 @@ fn one_call_at_a_time_goes_and_sees_and_the_lane_returns_step_by_step() {
 }
 
 #[test]
+fn since_when_a_lane_is_ill_outlasts_failed_probes_and_ends_with_the_return() {
+    let mut breaker = tripped();
+    assert_eq!(breaker.view(ms(2_500)).state.as_str(), "half_open");
+    assert_eq!(breaker.view(ms(2_500)).ill_since, Some(ms(3)));
+    call(&mut breaker, 3_000, &fault(FaultKind::Status));
+    let view = breaker.view(ms(3_100));
+    assert_eq!((view.since, view.ill_since), (ms(3_001), Some(ms(3))));
+    call(&mut breaker, 8_000, &Outcome::Whole);
+    assert_eq!(breaker.view(ms(9_000)).state.as_str(), "returning");
+    assert_eq!(breaker.view(ms(9_000)).ill_since, Some(ms(3)));
+    assert_eq!(breaker.view(ms(60_000)).ill_since, None);
+    // The next time is told from its own beginning.
+    for at in 70_000..70_003 {
+        call(&mut breaker, at, &fault(FaultKind::Cut));
+    }
+    assert_eq!(breaker.view(ms(70_100)).ill_since, Some(ms(70_003)));
+    breaker.reset(ms(70_200));
+    assert_eq!(breaker.view(ms(70_200)).ill_since, None);
+}
+
+#[test]
 fn a_probe_that_says_nothing_leaves_its_place_to_the_next() {
     let mut breaker = tripped();
     for outcome in [

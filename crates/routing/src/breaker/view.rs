@@ -44,6 +44,8 @@ pub struct BreakerView {
     pub state: StateView,
     /// Since when.
     pub since: Timestamp,
+    /// Since when the lane has not been well, whatever its states since then; `None` while it is closed.
+    pub ill_since: Option<Timestamp>,
     /// Why it tripped last; `None` if it never did, or was reset since.
     pub cause: Option<Cause>,
     /// Calls in the window that got a first byte, or failed before it.
@@ -89,6 +91,7 @@ impl Breaker {
         BreakerView {
             state,
             since,
+            ill_since: (state != StateView::Closed).then_some(self.ill_since),
             cause: self.cause.clone(),
             starts: starts.all,
             starts_failed: starts.bad,
