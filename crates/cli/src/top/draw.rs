@@ -1,5 +1,6 @@
 //! The state on a screen: a head and a foot, and one of the views between them.
 
+mod lanes;
 mod now;
 mod pools;
 mod popup;

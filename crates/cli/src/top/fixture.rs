@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use paceline_admin_api::RateLimits;
+use paceline_admin_api::{Now, RateLimits};
 use serde_json::{Value, json};
 
 use super::picture::News;
@@ -46,6 +46,28 @@ pub(super) fn limits() -> RateLimits {
 
 /// An event of a busy gateway, in which so many requests have ended.
 pub(super) fn now(finished: u64) -> News {
+    News::Now(busy_now(finished))
+}
+
+/// The same with lanes of which these are not well: name, state and what they are ill of.
+pub(super) fn now_with_lanes(ill: &[(&str, &str, &str)]) -> News {
+    let mut now = busy_now(1);
+    let lane = |(name, state, cause): &(&str, &str, &str)| {
+        json!({"name": name, "state": state, "share": (*state == "returning").then_some(0.4), "ill_ms": 192_000,
+            "cause": cause, "status": (*cause == "overload").then_some(529)})
+    };
+    let returning = ill
+        .iter()
+        .filter(|(_, state, _)| *state == "returning")
+        .count();
+    let lanes: Vec<Value> = ill.iter().map(lane).collect();
+    let lanes =
+        json!({"total": 7, "out": ill.len() - returning, "returning": returning, "ill": lanes});
+    now.lanes = serde_json::from_value(lanes).unwrap();
+    News::Now(now)
+}
+
+fn busy_now(finished: u64) -> Now {
     let now = json!({"at_ms": 1_795_368_866_065_i64, "pools": [
             {"name": "o3", "limits": [
                 {"metric": "input_tokens", "window_ms": 60_000, "used": 400_000, "amount": 2_000_000}],
@@ -57,7 +79,7 @@ pub(super) fn now(finished: u64) -> News {
                 "episode": {"number": 1, "kind": "quota", "over": false, "refusals": 2}, "store_mode": null}],
         "finished": {"ok": finished}, "finished_total": {"ok": 1_190, "provider_error": 14},
         "upstream_reached": true, "ledger": {"writable": true, "queued": 0, "spilled": 0, "lost": 0}});
-    News::Now(serde_json::from_value(now).unwrap())
+    serde_json::from_value(now).unwrap()
 }
 
 /// The queue, of which those with these tenants and sessions are listed.

@@ -1,6 +1,6 @@
 //! How the gateway is doing, in a word or two and one line: the worst thing first, in the dashboard's words.
 
-use paceline_admin_api::{LimitNow, Now, PoolNow};
+use paceline_admin_api::{LaneNow, LanesNow, LimitNow, Now, PoolNow};
 
 use super::picture::{Connection, Picture};
 use crate::figures::{counted, per, percent, share, span_ms};
@@ -78,7 +78,9 @@ pub(super) fn health_of(picture: &Picture) -> Health {
             health(Level::Idle, "Connecting", line)
         }
         (Some(now), _) => ledger(now)
+            .or_else(|| lanes_out(&now.lanes))
             .or_else(|| provider(now))
+            .or_else(|| lanes_returning(&now.lanes))
             .unwrap_or_else(|| pace(now, picture)),
     }
 }
@@ -88,6 +90,73 @@ fn ledger(now: &Now) -> Option<Health> {
     let records = counted(lost, "usage record");
     let line = format!("{records} could not be kept. The gateway's log says why.");
     (lost > 0).then(|| health(Level::Bad, "Records lost", line))
+}
+
+/// `1 of 3 lanes is out`.
+pub(super) fn are_out(lanes: &LanesNow) -> String {
+    let verb = if lanes.out == 1 { "is" } else { "are" };
+    format!(
+        "{} of {} {verb} out",
+        lanes.out,
+        counted(lanes.total, "lane")
+    )
+}
+
+/// What a lane is ill of, in a few words.
+pub(super) fn ill_of(lane: &LaneNow) -> String {
+    let words = match lane.cause.as_deref() {
+        Some("status") => match lane.status {
+            Some(status) => return status.to_string(),
+            None => "errors",
+        },
+        Some("connect") => "no connection",
+        Some("tls") => "no TLS",
+        Some("timeout") => "no answer in time",
+        Some("cut") => "answers break off",
+        Some("overload") => "overloaded",
+        Some("account") => "account refused",
+        Some("hang") => "no answers",
+        Some(other) => &plain(other),
+        None => "ill",
+    };
+    match lane.status {
+        Some(status) => format!("{words} ({status})"),
+        None => words.to_owned(),
+    }
+}
+
+fn lanes_out(lanes: &LanesNow) -> Option<Health> {
+    let first = lanes.ill.first().filter(|_| lanes.out > 0)?;
+    let name = plain(&first.name);
+    let more = match lanes.out - 1 {
+        0 => String::new(),
+        more => format!(" and {}", counted(more, "other")),
+    };
+    let line = format!(
+        "{}: {name}, {} for {}{more}. Calls take other lanes or wait.",
+        are_out(lanes),
+        ill_of(first),
+        span_ms(first.ill_ms)
+    );
+    let level = if lanes.out == lanes.total {
+        Level::Bad
+    } else {
+        Level::Warn
+    };
+    let word = if lanes.out == 1 {
+        "Lane out"
+    } else {
+        "Lanes out"
+    };
+    Some(health(level, word, line))
+}
+
+fn lanes_returning(lanes: &LanesNow) -> Option<Health> {
+    let first = lanes.ill.first().filter(|_| lanes.returning > 0)?;
+    let name = plain(&first.name);
+    let share = percent(first.share.unwrap_or_default());
+    let line = format!("{name} is coming back: {share} of its calls go there, soon all of them.");
+    Some(health(Level::Warn, "Lane returning", line))
 }
 
 fn provider(now: &Now) -> Option<Health> {

@@ -1,4 +1,4 @@
-//! What goes on now: traffic, alerts, quotas and what would help.
+//! What goes on now: traffic, lanes that are not well, alerts, quotas and what would help.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::text::{columns, cut, safe, wrap};
-use super::{Theme, Tone, pools};
+use super::{Theme, Tone, lanes, pools};
 use crate::figures::{counted, decimal, dollars, percent, short, span, span_ms};
 use crate::top::picture::{Picture, Rates};
 use crate::top::state::{Seen, State};
@@ -38,6 +38,7 @@ pub(super) fn draw(
         let width = usize::from(area.width);
         let mut lines = vec![requests(picture, theme, width, at)];
         lines.extend(traffic(picture, theme, width));
+        lines.extend(beneath(lanes::lines(picture, theme, width)));
         lines.extend(beneath(alerts(picture, theme, width)));
         let advice = beneath(suggestions(picture, theme, width));
         let room = usize::from(area.height).saturating_sub(lines.len() + advice.len() + 1);
@@ -54,6 +55,7 @@ pub(super) fn draw(
     let width = usize::from(side.width);
     let mut lines = chart(picture, theme, width, at);
     lines.extend(beneath(traffic(picture, theme, width)));
+    lines.extend(beneath(lanes::lines(picture, theme, width)));
     lines.extend(beneath(alerts(picture, theme, width)));
     lines.extend(beneath(suggestions(picture, theme, width)));
     draw_lines(frame, side, lines, 0, theme);

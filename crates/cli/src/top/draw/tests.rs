@@ -59,6 +59,32 @@ fn a_busy_gateway_is_shown_in_both_views() {
 }
 
 #[test]
+fn lanes_that_are_not_well_are_told_first_and_listed() {
+    let (mut state, at) = fixture::busy();
+    let out = [
+        ("second/gpt-4o-mini", "open", "overload"),
+        ("claude/claude-haiku-4-5", "half_open", "connect"),
+        ("upstream/gpt-4o", "returning", "hang"),
+        ("vertex/gemini", "returning", "cut"),
+    ];
+    state.take(fixture::now_with_lanes(&out), at);
+    check("now-lanes", &state, at);
+    state.take(fixture::now_with_lanes(&out[2..3]), at);
+    let screen = shown(&state, (80, 24), at);
+    assert!(
+        screen.contains(" Lane returning   upstream/gpt-4o is coming back: 40 % of its calls"),
+        "{screen}"
+    );
+    assert!(screen.contains(" Lanes     1 of 7 returning"), "{screen}");
+    state.take(fixture::now_with_lanes(&[]), at);
+    let screen = shown(&state, (80, 24), at);
+    assert!(
+        screen.contains("Limited") && !screen.contains(" Lane"),
+        "{screen}"
+    );
+}
+
+#[test]
 fn a_gateway_that_has_done_nothing_yet_says_so() {
     let at = Instant::now();
     let mut state = State::new("http://127.0.0.1:4100".to_owned(), Default::default());
@@ -174,6 +200,8 @@ fn hostile_texts_are_shown_harmless_and_move_nothing() {
     ] {
         let mut state = State::new("http://127.0.0.1:4100".to_owned(), Default::default());
         state.take(fixture::queue(&[(text, Some(text)), ("acme", None)]), at);
+        state.take(fixture::now_with_lanes(&[(text, "open", text)]), at);
+        assert_harmless(&state, at);
         state.take(News::Lost(text.to_owned()), at);
         state.view = View::Queue;
         state.filter = text.to_owned();
@@ -182,17 +210,20 @@ fn hostile_texts_are_shown_harmless_and_move_nothing() {
             if is_asking {
                 state.ask_to_end_session().unwrap();
             }
-            let buffer = buffer(&state, (80, 24), true, at);
-            for cell in &buffer.content {
-                let symbol = cell.symbol();
-                let acts = |c: char| {
-                    c.is_control()
-                        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-                        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{fe0f}' | '\u{e0041}')
-                };
-                assert!(!symbol.chars().any(acts), "{symbol:?}");
-                assert!(symbol.chars().count() <= 3, "{symbol:?}");
-            }
+            assert_harmless(&state, at);
         }
+    }
+}
+
+fn assert_harmless(state: &State, at: Instant) {
+    for cell in &buffer(state, (80, 24), true, at).content {
+        let symbol = cell.symbol();
+        let acts = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+                || matches!(c, '\u{2060}'..='\u{206f}' | '\u{fe0f}' | '\u{e0041}')
+        };
+        assert!(!symbol.chars().any(acts), "{symbol:?}");
+        assert!(symbol.chars().count() <= 3, "{symbol:?}");
     }
 }
