@@ -1,7 +1,8 @@
 // How the gateway is doing, in one word and one line: the worst thing first.
 import { counted, duration, limitName, percent } from './format'
+import { outLine, returningLine } from './lanes'
 import type { Connection } from './live/feed.svelte'
-import type { LimitNow, Now, PoolNow } from './api/types'
+import type { LanesNow, LimitNow, Now, PoolNow } from './api/types'
 
 export type Level = 'good' | 'warn' | 'bad' | 'idle'
 
@@ -42,7 +43,7 @@ export function healthOf(now: Now | null, connection: Connection): Health {
   if (connection === 'lost') {
     return { level: 'bad', word: 'Not connected', line: 'These are the last figures that came. Trying again by itself.' }
   }
-  return ledgerHealth(now) ?? providerHealth(now) ?? paceHealth(now)
+  return ledgerHealth(now) ?? outHealth(now.lanes) ?? providerHealth(now) ?? returningHealth(now.lanes) ?? paceHealth(now)
 }
 
 function ledgerHealth(now: Now): Health | null {
@@ -51,6 +52,19 @@ function ledgerHealth(now: Now): Health | null {
     return { level: 'bad', word: 'Records lost', line }
   }
   return null
+}
+
+function outHealth(lanes: LanesNow): Health | null {
+  const [first] = lanes.ill
+  if (!first || lanes.out === 0) return null
+  const word = lanes.out === 1 ? 'Lane out' : 'Lanes out'
+  return { level: lanes.out === lanes.total ? 'bad' : 'warn', word, line: outLine(lanes, first) }
+}
+
+function returningHealth(lanes: LanesNow): Health | null {
+  const [first] = lanes.ill
+  if (!first || lanes.returning === 0) return null
+  return { level: 'warn', word: 'Lane returning', line: returningLine(first) }
 }
 
 function providerHealth(now: Now): Health | null {

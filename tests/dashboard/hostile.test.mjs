@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { PAGES, expectAccessible, expectFits, open, settled, signIn, startBrowser, visit } from './browser.mjs'
-import { call, startServers, waitInQueue } from './servers.mjs'
+import { call, setFaults, startServers, waitInQueue } from './servers.mjs'
 
 let servers
 let browser
@@ -84,6 +84,46 @@ test('names of tenants, sessions, tags and models are text and nothing else', as
   await settled(page)
   await expectHarmless(page, 'details of a request')
   await expectAccessible(page, 'Queue with hostile names')
+  expectClean()
+  await visitor.close()
+})
+
+test('names of lanes and what providers say of their errors are text and nothing else', async () => {
+  const visitor = await visit(browser, servers.address)
+  const { page, expectClean } = visitor
+  await setFaults(servers.provider, { fault: '500', share: 1 })
+  for (const model of MODELS) for (let time = 0; time < 3; time++) await call(servers.address, { model, max_tokens: 1 })
+  await setFaults(servers.provider)
+  // The provider does not say such things; somebody else's may.
+  await page.route('**/monitoring/lanes', async (route) => {
+    const response = await route.fetch()
+    const json = await response.json()
+    for (const [index, lane] of json.lanes.entries()) if (lane.cause) lane.cause.message = MODELS[index % MODELS.length]
+    await route.fulfill({ response, json })
+  })
+  await signIn(page, servers)
+  await page.getByRole('link', { name: 'See the lanes' }).waitFor()
+  for (const width of [1280, 360]) {
+    await page.setViewportSize({ width, height: 900 })
+    await open(page, 'Now')
+    await settled(page)
+    await expectHarmless(page, `Now with ill lanes, ${width} px`)
+    await page.getByRole('link', { name: 'See the lanes' }).click()
+    await page.getByRole('article').first().waitFor()
+    await settled(page)
+    await expectHarmless(page, `lanes, ${width} px`)
+  }
+  await expectAccessible(page, 'Lanes with hostile names')
+  const filter = page.getByLabel('Only lanes with')
+  for (const model of [NAMES[0], NAMES[1]]) {
+    await filter.fill(model)
+    await page.getByRole('button', { name: `Take upstream/${model} to be well` }).click()
+    const dialog = page.getByRole('dialog')
+    assert.ok((await dialog.innerText()).includes(`upstream/${model}`), `${model} is shown as it is`)
+    await expectHarmless(page, `the question about ${model}`)
+    await dialog.getByRole('button', { name: 'Take it to be well' }).click()
+    await page.getByRole('article', { name: `upstream/${model}`, exact: true }).getByText('Well', { exact: true }).waitFor()
+  }
   expectClean()
   await visitor.close()
 })

@@ -1,7 +1,7 @@
-// A simulated provider and a gateway in front of it, with ports and a state folder of their own.
+// Simulated providers and a gateway in front of them, with ports and a state folder of their own.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,29 +56,42 @@ class Server {
   }
 }
 
-/** Starts both; `close` ends them and removes what they wrote. */
-export async function startServers({ provider: providerArguments = PROVIDER, config = 'gateway.toml' } = {}) {
+/** Starts them; `close` ends them and removes what they wrote. `{second}` in the configuration is the address of a
+ * second provider, and `more` is put at its end. */
+export async function startServers({ provider: providerArguments = PROVIDER, config = 'gateway.toml', more = '' } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'paceline-dashboard-'))
   const listen = async () => `127.0.0.1:${await freePort()}`
-  const [providerAt, gatewayAt] = [await listen(), await listen()]
-  const provider = new Server('provider', `http://${providerAt}`, '/_simulator/state', ['provider', '--listen', providerAt, ...providerArguments])
+  const providerAt = (name, at) => new Server(name, `http://${at}`, '/_simulator/state', ['provider', '--listen', at, ...providerArguments])
+  const provider = providerAt('provider', await listen())
+  const second = providerAt('second provider', await listen())
+  const settings = (await readFile(new URL(config, import.meta.url), 'utf8')) + more
+  const hasSecond = settings.includes('{second}')
+  const gatewayAt = await listen()
   const gateway = new Server('gateway', `http://${gatewayAt}`, '/healthz', [
-    ...['serve', '--config', fileURLToPath(new URL(config, import.meta.url)), '--listen', gatewayAt],
-    ...['--upstream', `http://${providerAt}/v1`, '--state-dir', folder],
+    ...['serve', '--config', join(folder, 'gateway.toml'), '--listen', gatewayAt],
+    ...['--upstream', `${provider.address}/v1`, '--state-dir', folder],
   ])
   const close = async () => {
-    await Promise.all([gateway.stop(), provider.stop()])
+    await Promise.all([gateway.stop(), provider.stop(), second.stop()])
     await rm(folder, { recursive: true, force: true })
   }
   try {
+    await writeFile(join(folder, 'gateway.toml'), settings.replaceAll('{second}', second.address))
     await provider.start()
+    if (hasSecond) await second.start()
     await gateway.start()
     const token = (await readFile(join(folder, 'admin-token'), 'utf8')).trim()
-    return { provider, gateway, address: gateway.address, token, close }
+    return { provider, second, gateway, address: gateway.address, token, close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+/** What goes wrong at a provider from now on; without rules nothing does. */
+export async function setFaults(provider, ...rules) {
+  const answer = await fetch(`${provider.address}/_simulator/faults`, { method: 'POST', body: JSON.stringify({ rules }) })
+  if (!answer.ok) throw new Error(`the simulator does not take these faults: ${await answer.text()}`)
 }
 
 /** A call as a program makes it; gives the status and the code of an error. */
@@ -90,7 +103,7 @@ export async function call(address, { model = 'gpt-4o-mini', text = 'hello', hea
     signal: signal ?? null,
   })
   const body = await answer.json()
-  return { status: answer.status, code: body.error?.code ?? null, id: answer.headers.get('x-paceline-request-id') }
+  return { status: answer.status, code: body.error?.code ?? null, id: answer.headers.get('x-paceline-request-id'), lane: answer.headers.get('x-paceline-lane') }
 }
 
 const TENANTS = ['acme', 'zeta', 'reports', 'web']

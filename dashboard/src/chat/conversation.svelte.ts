@@ -2,6 +2,7 @@
 // long as the page is open, whichever page is looked at, and is kept nowhere else.
 import { ApiError, get } from '../api/client'
 import type { CallRecord, WaitingCall } from '../api/types'
+import { costOf } from '../records'
 import { session } from '../session.svelte'
 import { call, type Head, type Listener, type Turn, type Usage } from './call'
 import type { Place } from './place'
@@ -78,9 +79,9 @@ class Conversation {
     return {
       calls: answers.length,
       tokens: sum((answer) => (answer.inputTokens ?? 0) + (answer.outputTokens ?? 0)),
-      costNanousd: sum((answer) => answer.record?.cost_nanousd ?? null),
+      costNanousd: sum((answer) => answer.record && costOf(answer.record)),
       /** Calls that ended and whose cost nobody knows, or not yet. */
-      unpriced: answers.filter((answer) => mayHaveCost(answer) && answer.record?.cost_nanousd == null).length,
+      unpriced: answers.filter((answer) => mayHaveCost(answer) && (!answer.record || costOf(answer.record) === null)).length,
       waitedMs: sum((answer) => answer.waitedMs),
     }
   })
