@@ -16,7 +16,7 @@ pub struct Now {
     pub finished: BTreeMap<String, u64>,
     /// Requests that ended since the gateway started, by outcome.
     pub finished_total: BTreeMap<String, u64>,
-    /// Whether the provider was reached the last time.
+    /// Whether any provider may be reached: one that was when it was last tried, or that was not tried.
     pub upstream_reached: bool,
     /// How writing records goes; `None` where none are kept.
     pub ledger: Option<LedgerNow>,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use paceline_config::{Secret, Settings};
+use paceline_config::{Secret, Settings, UPSTREAM};
 use paceline_coordinator::budgets::BudgetStore;
 use paceline_coordinator::{Coordinator, InstanceId};
 use paceline_ledger::Ledger;
@@ -584,12 +584,11 @@ async fn note_reachability(shared: Arc<Shared>) {
     let live = shared.live();
     match check_upstream(&live.settings.upstream).await {
         Ok(status) => {
-            shared.metrics.upstream_reachable.set(1);
+            shared.note_reached(UPSTREAM, true);
             tracing::info!(upstream = %live.settings.upstream.base_url, status, "the provider answers");
         }
         Err(error) => {
-            shared.metrics.upstream_reachable.set(0);
-            shared.note_upstream(false);
+            shared.note_reached(UPSTREAM, false);
             tracing::warn!(
                 upstream = %live.settings.upstream.base_url,
                 %error,

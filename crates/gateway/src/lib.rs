@@ -31,6 +31,7 @@ mod memory;
 mod pace;
 mod post;
 mod probe;
+mod reach;
 mod realtime;
 mod record;
 mod refusal;

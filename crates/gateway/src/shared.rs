@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -28,6 +28,7 @@ use crate::keys::CallerKeys;
 use crate::lanes::Lanes;
 use crate::memory::{Memory, Recalled, common_salt};
 use crate::pace::{Registry, SharedPools};
+use crate::reach::Reach;
 use crate::record::Recorder;
 use crate::trace::Telemetry;
 use crate::upstream::Places;
@@ -138,8 +139,8 @@ pub(crate) struct Shared {
     pub(crate) batches: Option<Arc<Desk>>,
     /// Turns true when the gateway stops accepting.
     pub(crate) stopping: watch::Sender<bool>,
-    /// Whether the upstream was reached the last time it was tried; true before the first try.
-    pub(crate) upstream_reached: AtomicBool,
+    /// Which providers were reached the last time they were tried.
+    reach: Reach,
     pub(crate) connections: AtomicU64,
     buffered_bytes: AtomicU64,
     pub(crate) call_ids: CallIds,
@@ -202,7 +203,7 @@ impl Shared {
             recorder: books.recorder,
             batches: books.batches,
             stopping: watch::Sender::new(false),
-            upstream_reached: AtomicBool::new(true),
+            reach: Reach::default(),
             connections: AtomicU64::new(0),
             buffered_bytes: AtomicU64::new(0),
             call_ids: CallIds::new(),
@@ -236,13 +237,17 @@ impl Shared {
         unix_ms(self.clock.date(self.clock.now()))
     }
 
-    /// Notes whether the upstream was reached.
-    pub(crate) fn note_upstream(&self, reached: bool) {
-        // Read first: the value seldom changes, and a plain store would bounce between threads.
-        if self.upstream_reached.load(Ordering::Relaxed) != reached {
-            self.upstream_reached.store(reached, Ordering::Relaxed);
-            self.metrics.upstream_reachable.set(i64::from(reached));
+    /// Notes whether a provider was reached.
+    pub(crate) fn note_reached(&self, provider: &str, is_reached: bool) {
+        if self.reach.note(provider, is_reached) {
+            let any = self.may_reach_any();
+            self.metrics.upstream_reachable.set(i64::from(any));
         }
+    }
+
+    /// Whether any provider may be there, as far as is known.
+    pub(crate) fn may_reach_any(&self) -> bool {
+        self.reach.may_any(&self.live().settings)
     }
 
     /// Takes in the date of an answer to a request that was sent at `sent`.

@@ -91,7 +91,7 @@ metrics! {
     LANE_CALLS = Counter "paceline_lane_calls" ["lane", "outcome"] "Calls that were sent over a lane, by what their end says about it";
     FALLBACKS = Counter "paceline_fallbacks" ["from", "why"] "Calls that went on from a lane to another, by what made them";
     HEDGES = Counter "paceline_hedges" ["lane", "outcome"] "Second attempts that were made beside late first ones, by their lane and how they came out";
-    UPSTREAM_REACHABLE = Gauge "paceline_upstream_reachable" [] "1 when the last check or call reached the upstream, 0 when it did not";
+    UPSTREAM_REACHABLE = Gauge "paceline_upstream_reachable" [] "1 while a provider is reached, 0 when none was the last time that it was tried";
     BUDGET_ALERTS = Counter "paceline_budget_alerts" ["budget", "percent"] "Thresholds of budgets that were reached, by budget and percent of its amount";
     BATCH_PREFLIGHTS = Counter "paceline_batch_preflights" ["result"] "Questions before a batch by what was answered: admitted, refused for its rate, refused for a budget, or with limits that are not known";
     TELEMETRY_SPANS = Counter "paceline_telemetry_spans" ["result"] "Spans for the OpenTelemetry collector: sent, rejected by it, failed to be sent, or dropped because the queue was full";

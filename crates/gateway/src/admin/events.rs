@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -134,7 +133,7 @@ fn picture(shared: &Shared) -> Now {
             .collect(),
         finished: totals.keys().map(|outcome| (outcome.clone(), 0)).collect(),
         finished_total: totals,
-        upstream_reached: shared.upstream_reached.load(Ordering::Relaxed),
+        upstream_reached: shared.may_reach_any(),
         ledger: shared.recorder.kept().map(|kept| {
             let health = kept.health();
             LedgerNow {

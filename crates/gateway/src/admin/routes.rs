@@ -1,7 +1,6 @@
 //! What each admin path answers.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -77,13 +76,13 @@ pub(super) async fn method_not_allowed() -> Problem {
     )
 }
 
-/// Ready while accepting requests and, as far as known, reaching the provider.
+/// Ready while accepting requests and, as far as known, reaching a provider.
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     if *shared.stopping.borrow() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
     }
-    if !shared.upstream_reached.load(Ordering::Relaxed) {
-        let text = "the provider could not be reached when it was last tried\n";
+    if !shared.may_reach_any() {
+        let text = "no provider could be reached when it was last tried\n";
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     }
     "ready\n".into_response()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Response};
-use paceline_config::Retry;
+use paceline_config::{Retry, UPSTREAM};
 use paceline_limiter::{Metric, Outcome as Fate, Timestamp};
 use paceline_pace::{charged_although_refused, is_quota};
 use paceline_provider::{Pacing, Refusal, RefusalKind, RetryAdvice};
@@ -254,7 +254,9 @@ impl SentBy {
     /// Ends an attempt that failed. One whose request never went out gives its whole reservation back.
     fn end_failed(self, exchange: &mut Exchange, plan: &mut Plan, error: &SendError) {
         if error.nothing_sent() {
-            exchange.shared.note_upstream(false);
+            let provider = plan.ways.get(self.way).map(|way| &*way.lane.provider);
+            let provider = provider.unwrap_or(UPSTREAM);
+            exchange.shared.note_reached(provider, false);
             exchange.unsent += 1;
         }
         exchange.trace.failed(error);

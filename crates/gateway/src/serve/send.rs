@@ -9,6 +9,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use paceline_config::UPSTREAM;
 use paceline_pace::{Answered, observation, processing};
 use paceline_provider::{
     EndpointKind, LimitHeaders, Pacing, Profile, Refusal, retry_after, with_include_usage,
@@ -202,7 +203,10 @@ pub(super) async fn send(
     };
     let (response, connection) = upstream.send(request, patience, on_sent).await?;
     exchange.answered(response.status().as_u16());
-    exchange.shared.note_upstream(true);
+    let provider = exchange.lane.as_ref().map(|lane| &*lane.provider);
+    exchange
+        .shared
+        .note_reached(provider.unwrap_or(UPSTREAM), true);
     let (head, body) = response.into_parts();
     let (shared, sent_at) = (Arc::clone(&exchange.shared), exchange.sent_at());
     shared.note_date(&head.headers, sent_at);
