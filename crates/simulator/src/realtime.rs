@@ -96,7 +96,7 @@ impl Opening {
             .find_map(|name| name.strip_prefix(KEY_PROTOCOL));
         let settings = provider.settings();
         let caller = match protocol_key {
-            Some(key) => Caller::with_key(settings, Some(key), None)?,
+            Some(key) => Caller::with_key(settings, key)?,
             None => Caller::identify(settings, headers, request.uri().query())?,
         };
         let query = request.uri().query().unwrap_or_default().as_bytes();

@@ -127,7 +127,7 @@ pub enum PoolScope {
     /// All of them.
     #[default]
     Organization,
-    /// Those that name the same project in the header `openai-project`.
+    /// Those of the same project: named in the header `openai-project`, or else by the key.
     Project,
     /// Those with the same key.
     Key,

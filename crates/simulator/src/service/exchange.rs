@@ -6,7 +6,7 @@ use http::{StatusCode, request::Parts};
 use crate::{
     answer::{Answer, Dialect, Event, Pace, Rhythm},
     book,
-    caller::Caller,
+    caller::{self, Caller},
     charge::Charge,
     court::{COUNTING, Party, Ticket, Verdict},
     endpoints::{self, Input, Keep, Prepared},
@@ -57,9 +57,13 @@ impl<'a> Exchange<'a> {
 
     fn identified(&self, mut turn: Turn) -> Turn {
         let settings = self.provider.settings();
-        let project = self.parts.headers.get("openai-project");
-        let project = project.and_then(|project| project.to_str().ok());
-        voice::add_identity(&mut turn.headers, settings, project, &self.request_id);
+        let project = caller::project_named(settings, &self.parts.headers, self.parts.uri.query());
+        voice::add_identity(
+            &mut turn.headers,
+            settings,
+            project.as_deref(),
+            &self.request_id,
+        );
         turn.tells_time = matches!(settings.likeness, Likeness::OpenAi | Likeness::Azure);
         turn
     }
