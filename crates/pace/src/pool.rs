@@ -250,11 +250,11 @@ impl<W: Watch> Pool<W> {
         })
     }
 
-    /// What a request could expect if it came now; nothing is changed by asking.
-    pub fn prospect(&self, request: &Request) -> Prospect {
+    /// What a request could expect if it came at `now`; nothing is changed by asking.
+    pub fn prospect(&self, request: &Request, now: Timestamp) -> Prospect {
         match self.heir.get() {
-            Some(heir) => heir.prospect(request),
-            None => self.state.lock().domain.prospect(request, self.clock.now()),
+            Some(heir) => heir.prospect(request, now),
+            None => self.state.lock().domain.prospect(request, now),
         }
     }
 

@@ -204,13 +204,15 @@ pub(super) fn views(exchange: &Exchange, plan: &Plan) -> Vec<Lane> {
     // What made the call go on does not open the way to later groups.
     let lowest = worst.min();
     let may_take = |place| lowest.is_none_or(|lowest| plan.group(place) <= lowest);
+    // One moment for all: lanes that draw on one pool are to be equally good, not the last one better.
+    let now = exchange.shared.clock.now();
     let places = plan.ways.iter().zip(0_u32..);
     let left = places.filter(|(way, place)| way.is_left() && may_take(*place as usize));
-    left.map(|(way, place)| view(exchange, plan, (way, LaneId(place))))
+    left.map(|(way, place)| view(exchange, plan, (way, LaneId(place)), now))
         .collect()
 }
 
-fn view(exchange: &Exchange, plan: &Plan, (way, id): (&Way, LaneId)) -> Lane {
+fn view(exchange: &Exchange, plan: &Plan, (way, id): (&Way, LaneId), now: Timestamp) -> Lane {
     let lane = &way.lane;
     let latency = lane.latency(paceline_routing::Latency::expected);
     let key = LaneKey::of(&lane.provider, &lane.model);
@@ -229,7 +231,7 @@ fn view(exchange: &Exchange, plan: &Plan, (way, id): (&Way, LaneId)) -> Lane {
     }
     if let Some(paced) = way.paced.as_ref().filter(|_| plan.ways.len() > 1) {
         let asked = turn::request(exchange, paced, None);
-        let prospect = paced.pool.prospect(&asked);
+        let prospect = paced.pool.prospect(&asked, now);
         view.wait = expected_wait(&prospect, latency);
         view.room = f64::from(prospect.room_ppm) / 1e6;
         view.takes = f64::from(prospect.takes_ppm) / 1e6;

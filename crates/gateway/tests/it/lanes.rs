@@ -355,3 +355,24 @@ async fn two_keys_of_one_account_have_its_quota_once() -> Result<()> {
     assert_eq!(only.state().counters.refused_in_total(), 0);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lanes_that_draw_on_one_quota_take_turns_also_while_calls_wait() -> Result<()> {
+    let only = provider(vec![]).await?;
+    let text = format!(
+        "[upstream]\napi_key = \"sk-0\"\naccount = \"acme\"\n[providers.p1]\n\
+         base_url = \"http://{}/v1\"\napi_key = \"sk-1\"\naccount = \"acme\"\n\
+         [models.fast]\nlanes = [{EQUAL}]\n\
+         [limits]\nrequests_per_second = 10\nwindow = \"bucket\"\n",
+        only.address()
+    );
+    let gateway = TestGateway::start(only.address(), &text)?;
+    assert_eq!(admitted(&gateway, 20, 5).await?, 20);
+    for provider in ["upstream", "p1"] {
+        let labels = format!("lane=\"{provider}/fast\",outcome=\"whole\"");
+        let name = "paceline_lane_calls_total";
+        let calls = gateway.metric(name, &labels).await?;
+        assert!((7.5..12.5).contains(&calls), "{provider}: {calls}");
+    }
+    Ok(())
+}
