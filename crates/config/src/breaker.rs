@@ -29,7 +29,8 @@ pub struct Breaker {
     pub account_open: Duration,
     /// How long calls wait for a lane to come back when no other is left.
     pub patience: Duration,
-    /// A lane of which half of the answers begin later than this is opened; `None`: lateness opens none.
+    /// A lane of which half of the answers, or ten in a row, begin later than this is opened; `None`:
+    /// lateness opens none.
     pub late_after: Option<Duration>,
 }
 
@@ -64,8 +65,8 @@ pub(crate) struct RawBreaker {
     /// How long calls wait for a lane to come back when no other is left; then they are refused.
     #[schemars(extend("x-maximum" = "24h"))]
     patience: Span,
-    /// A lane is opened when half of its answers begin later than this. Left out: lateness opens none,
-    /// as long answers that are no streams begin at their end.
+    /// A lane is opened when half of its answers begin later than this, or ten in a row. Left out:
+    /// lateness opens none, as long answers that are no streams begin at their end.
     #[schemars(extend("x-minimum" = "10ms", "x-maximum" = "1h", "examples" = ["5s"]))]
     late_after: Option<Span>,
 }

@@ -326,12 +326,11 @@ impl Breaker {
                 late
             }
             State::Closed { .. } | State::Returning { .. } => slow.as_ref().is_some_and(|slow| {
-                self.lateness.note(late, now, self.settings.window);
-                self.lateness.count(now, self.settings.window).reaches(
-                    self.settings.calls_min,
-                    0,
-                    slow.share,
-                )
+                let (window, least) = (self.settings.window, self.settings.calls_min);
+                self.lateness.note(late, now, window);
+                let count = self.lateness.count(now, window);
+                // Time in which all went well is not to hide that all are late now.
+                count.reaches(least, 0, slow.share) || count.bad_in_a_row >= least
             }),
             State::HalfOpen { .. } | State::Open { .. } => false,
         };

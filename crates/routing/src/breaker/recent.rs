@@ -15,11 +15,12 @@ pub(crate) struct Recent {
     results: VecDeque<(Timestamp, bool)>,
 }
 
-/// How many there are, and how many of them are bad.
+/// How many there are, how many of them are bad, and how many since the last good one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) all: u32,
     pub(crate) bad: u32,
+    pub(crate) bad_in_a_row: u32,
 }
 
 impl Count {
@@ -49,6 +50,9 @@ impl Recent {
         {
             count.all += 1;
             count.bad += u32::from(*bad);
+            if count.bad == count.all {
+                count.bad_in_a_row = count.bad;
+            }
         }
         count
     }

@@ -445,6 +445,33 @@ fn lateness_trips_where_it_is_bounded() {
 }
 
 #[test]
+fn ten_late_first_bytes_in_a_row_trip_a_lane_that_was_in_time_for_long() {
+    let mut slow = Breaker::new(BreakerSettings {
+        slow: Some(Slow::new(Duration::from_secs(3))),
+        ..BreakerSettings::default()
+    });
+    let begin = |slow: &mut Breaker, at: u64, after: u64| {
+        let pass = slow.begin(ms(at)).unwrap();
+        slow.first_byte(&pass, ms(at + after), 0.0);
+        slow.end(pass, &Outcome::Whole, ms(at + after), 0.0);
+    };
+    for number in 0..64 {
+        begin(&mut slow, number * 100, 50);
+    }
+    for number in 0..9 {
+        begin(&mut slow, 7000 + number * 100, 5000);
+    }
+    // One in time begins the count anew.
+    begin(&mut slow, 13_000, 50);
+    for number in 0..9 {
+        begin(&mut slow, 13_000 + number * 100, 5000);
+    }
+    assert_eq!(state(&slow, 18_900), "closed");
+    begin(&mut slow, 14_000, 5000);
+    assert_eq!(state(&slow, 19_001), "open");
+}
+
+#[test]
 fn settings_that_make_no_sense_are_named() {
     type Change = fn(&mut BreakerSettings);
     let good = BreakerSettings::default();
