@@ -8,6 +8,8 @@ mod caller;
 pub mod fault;
 mod gateway;
 mod gateway_process;
+mod journal;
+mod lanes_run;
 mod pacing;
 mod ports;
 mod postgres;
@@ -22,6 +24,7 @@ pub use books::{BooksReport, BooksRun, CallKind, KilledReport, Rule, Sums, Tally
 pub use caller::{Answer, Caller, chat};
 pub use gateway::TestGateway;
 pub use gateway_process::{GatewayCommand, GatewayProcess, ProcessGroup};
+pub use lanes_run::{FirstBytes, IllnessReport, IllnessRun, Keys, KeysReport, KeysRun};
 pub use pacing::{PacingReport, PacingRun};
 pub use postgres::PostgresServer;
 pub use provider_run::{Binding, Learned, ProviderReport, ProviderRun};

@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use paceline_limiter::DomainSnapshot;
 use paceline_simulator::{
-    Decision, JournalEntry, Latency, Likeness, Metric, OutputLength, Quota, Simulator,
-    SimulatorSettings,
+    JournalEntry, Latency, Likeness, Metric, OutputLength, Quota, Simulator, SimulatorSettings,
 };
 
 use crate::TestGateway;
+use crate::journal::{first_admission, judged, nanoseconds};
 pub use binding::Binding;
 pub use traffic::Learned;
-use traffic::Traffic;
+pub(crate) use traffic::Traffic;
 
 /// What is told apart: the time in which a provider is found out, and the time after it.
 const FIRST: Duration = Duration::from_secs(60);
@@ -160,9 +160,7 @@ fn report(
     snapshot: &DomainSnapshot,
     (answered, failed, time): (u64, u64, Duration),
 ) -> Result<ProviderReport> {
-    let mut entries = journal.iter();
-    let first = entries.find(|entry| matches!(entry.decision, Decision::Admitted { .. }));
-    let first_ns = first.context("the provider admitted nothing")?.time_ns;
+    let first_ns = first_admission(journal)?;
     let split_ns = first_ns + nanoseconds(FIRST);
     let end_ns = first_ns + nanoseconds(time);
     Ok(ProviderReport {
@@ -174,20 +172,4 @@ fn report(
         learned: Learned::of(snapshot),
         in_flight_max: snapshot.concurrency_learned,
     })
-}
-
-/// What was judged in a span of time, and what of it was refused.
-fn judged(journal: &[JournalEntry], from_ns: u64, to_ns: u64) -> (u64, u64) {
-    let (mut admitted, mut refused) = (0, 0);
-    for entry in journal {
-        if (from_ns..to_ns).contains(&entry.time_ns) {
-            admitted += u64::from(matches!(entry.decision, Decision::Admitted { .. }));
-            refused += u64::from(matches!(entry.decision, Decision::Refused { .. }));
-        }
-    }
-    (admitted + refused, refused)
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

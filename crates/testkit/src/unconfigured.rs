@@ -4,7 +4,6 @@
 //! characters and token limits both vary. The provider's own journal tells what was refused and
 //! what of the quota was used; the gateway's own pool tells what it believes at the end.
 
-mod journal;
 mod load;
 mod truth;
 
@@ -17,7 +16,8 @@ use paceline_simulator::{
     Simulator, SimulatorSettings,
 };
 
-use crate::TestGateway;
+use crate::journal::nanoseconds;
+use crate::{TestGateway, journal};
 use load::{Load, Until};
 
 /// The window of all quotas.
@@ -251,10 +251,6 @@ impl UnconfiguredRun {
         };
         Some(self.tokens_per_minute as f64 * quantum_ms as f64 / 60_000.0)
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn error_ms(believed_ns: u64, true_ns: u64) -> i64 {

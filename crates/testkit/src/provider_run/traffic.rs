@@ -41,7 +41,7 @@ impl Learned {
 
 /// Callers that each send one request after the other.
 #[derive(Clone, Debug)]
-pub(super) struct Traffic {
+pub(crate) struct Traffic {
     likeness: Likeness,
     model: Arc<str>,
     input_tokens: u64,
@@ -53,7 +53,7 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn new(run: &ProviderRun, model: &str) -> Self {
+    pub(crate) fn new(run: &ProviderRun, model: &str) -> Self {
         Self {
             likeness: run.likeness,
             model: Arc::from(model),
@@ -68,7 +68,7 @@ impl Traffic {
 
     /// Sends requests until it is time; how many were answered with success, and how many otherwise.
     /// What waits then counts as neither.
-    pub(super) async fn run(self, caller: Caller, until: Instant) -> (u64, u64) {
+    pub(crate) async fn run(self, caller: Caller, until: Instant) -> (u64, u64) {
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..self.callers {
             callers.spawn(self.clone().call(caller));

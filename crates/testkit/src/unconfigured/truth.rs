@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use paceline_simulator::{JournalEntry, QuotaKind};
 
-use super::{MINUTE, journal, nanoseconds};
+use super::MINUTE;
+use crate::journal::{self, nanoseconds};
 
 /// When the present window ends, where windows are fixed.
 pub(super) fn window_end(journal: &[JournalEntry], kind: QuotaKind, now_ns: u64) -> Option<u64> {

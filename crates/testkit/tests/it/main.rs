@@ -5,6 +5,7 @@
 mod cluster;
 mod echo;
 mod fault;
+mod lanes;
 mod process;
 mod redis;
 mod replication;
