@@ -25,7 +25,7 @@ pub struct Breaker {
     pub open: Duration,
     /// The longest that it stays open for failures.
     pub open_max: Duration,
-    /// How long it stays open where the key is refused or its credit is spent.
+    /// The longest that it stays open where the key is refused or its credit is spent.
     pub account_open: Duration,
     /// How long calls wait for a lane to come back when no other is left.
     pub patience: Duration,
@@ -59,7 +59,8 @@ pub(crate) struct RawBreaker {
     /// The longest that it stays open for failures.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "24h"))]
     open_max: Span,
-    /// How long it stays open where the gateway's own key is refused or its credit is spent.
+    /// The longest that it stays open where the gateway's own key is refused or its credit is spent: the
+    /// first time a minute, doubled each time that it opens again.
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "24h"))]
     account_open: Span,
     /// How long calls wait for a lane to come back when no other is left; then they are refused.

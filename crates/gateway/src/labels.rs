@@ -61,6 +61,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         RefusalKind::FlexUnavailable => "flex_unavailable".to_owned(),
         RefusalKind::InvalidRequest => "invalid_request".to_owned(),
         RefusalKind::Authentication => "authentication".to_owned(),
+        RefusalKind::PermissionDenied => "permission_denied".to_owned(),
         RefusalKind::NotFound => "not_found".to_owned(),
         RefusalKind::Other => "other".to_owned(),
     }

@@ -439,13 +439,18 @@ impl Breaker {
                 self.trips_in_a_row = 0;
             }
         }
-        let open = if fault.kind == FaultKind::Account {
-            self.settings.open_account
-        } else {
-            let doubled = 1_u32.checked_shl(self.trips_in_a_row).unwrap_or(u32::MAX);
-            let open = self.settings.open_first.saturating_mul(doubled);
-            open.min(self.settings.open_max)
+        let is_account = fault.kind == FaultKind::Account;
+        if is_account != (self.kind() == FaultKind::Account) {
+            // The one says nothing about how long the other lasts.
+            self.trips_in_a_row = 0;
+        }
+        let settings = &self.settings;
+        let (first, most) = match is_account {
+            true => (settings.open_account_first, settings.open_account_max),
+            false => (settings.open_first, settings.open_max),
         };
+        let doubled = 1_u32.checked_shl(self.trips_in_a_row).unwrap_or(u32::MAX);
+        let open = first.saturating_mul(doubled).min(most);
         let open = open.mul_f64(1.0 + self.settings.jitter_share * hash::share(jitter));
         self.state = State::Open {
             since: now,

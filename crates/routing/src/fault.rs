@@ -93,13 +93,13 @@ impl Fault {
     /// whatever is the request's own fault (4xx) or its quota's (429).
     ///
     /// `own_key` says that the call went out with the gateway's key and not the caller's: only
-    /// then 401, 402 and 403 are about an account that others use as well. A caller of the crate
-    /// that read the answer knows more than this (429 for overload, 400 for lack of credit, 403
-    /// for one request's content) and tells so with [`Fault::new`].
+    /// then 401 and 402 are about an account that others use as well. A 403 may concern this one
+    /// request. A caller of the crate that read the answer knows more than this (429 for overload,
+    /// 400 for lack of credit, 403 for a key that is out of use) and tells so with [`Fault::new`].
     #[must_use]
     pub fn of_status(status: u16, own_key: bool) -> Option<Self> {
         let kind = match status {
-            401..=403 if own_key => FaultKind::Account,
+            401 | 402 if own_key => FaultKind::Account,
             503 | 529 => FaultKind::Overload,
             500..=599 => FaultKind::Status,
             _ => return None,
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_status_is_the_providers_fault_only_where_the_request_could_not_help_it() {
         let kind = |status, own_key| Fault::of_status(status, own_key).map(|fault| fault.kind);
-        for status in [200, 302, 400, 404, 409, 413, 422, 429] {
+        for status in [200, 302, 400, 403, 404, 409, 413, 422, 429] {
             assert_eq!(kind(status, true), None, "{status}");
         }
         for status in [500, 502, 504, 520] {
@@ -210,7 +210,7 @@ mod tests {
         }
         assert_eq!(kind(503, false), Some(FaultKind::Overload));
         assert_eq!(kind(529, false), Some(FaultKind::Overload));
-        for status in [401, 402, 403] {
+        for status in [401, 402] {
             assert_eq!(kind(status, true), Some(FaultKind::Account), "{status}");
             assert_eq!(kind(status, false), None, "a caller's own key: {status}");
         }

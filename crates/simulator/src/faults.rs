@@ -23,6 +23,10 @@ pub enum Fault {
     InsufficientQuota,
     /// A 429 because traffic grew too fast.
     SlowDown,
+    /// A 401 whose words show the key as it came, as servers do that hide nothing.
+    WrongKey,
+    /// A 403 about what this one request asks for.
+    Forbidden,
     /// A 500 with the provider's envelope.
     ServerError,
     /// A 502 with a web page as its body, as a proxy before the provider sends.

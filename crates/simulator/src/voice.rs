@@ -76,6 +76,25 @@ impl Subject<'_> {
         }
     }
 
+    /// The refusal of a wrong key that hides nothing of it.
+    pub(crate) fn shown_key(&self, key: &str) -> ApiError {
+        let mut error = wrong_key(self.settings.likeness, "");
+        error.message = format!("Incorrect API key provided: Bearer {key}.");
+        error
+    }
+
+    /// The refusal of what this one request asks for; the key is good for others.
+    pub(crate) fn forbidden(&self) -> ApiError {
+        let kind = match self.settings.likeness {
+            Likeness::Gemini | Likeness::GeminiCompatible | Likeness::Vertex => "PERMISSION_DENIED",
+            Likeness::Bedrock => "AccessDeniedException",
+            Likeness::Anthropic => "permission_error",
+            _ => "invalid_request_error",
+        };
+        let message = "You have insufficient permissions for this operation.";
+        ApiError::new(StatusCode::FORBIDDEN, kind, message)
+    }
+
     /// The error of a provider that fails.
     pub(crate) fn server_error(&self) -> ApiError {
         let status = StatusCode::INTERNAL_SERVER_ERROR;

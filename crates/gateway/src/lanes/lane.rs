@@ -278,7 +278,7 @@ pub(crate) fn outcome_of(refusal: &paceline_provider::Refusal, own_key: bool) ->
         Blame::Overload => fault(FaultKind::Overload),
         Blame::Provider => fault(FaultKind::Status),
         Blame::Account if own_key => fault(FaultKind::Account),
-        Blame::Account | Blame::Caller => Outcome::Refused,
+        Blame::Account | Blame::Permission | Blame::Caller => Outcome::Refused,
     }
 }
 

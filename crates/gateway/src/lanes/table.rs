@@ -158,7 +158,7 @@ fn breaker_settings(rule: &paceline_config::Breaker) -> BreakerSettings {
         faults_in_a_row: rule.failures_max,
         open_first: rule.open,
         open_max: rule.open_max,
-        open_account: rule.account_open,
+        open_account_max: rule.account_open,
         slow: rule.late_after.map(Slow::new),
         ..BreakerSettings::default()
     }

@@ -28,7 +28,7 @@ pub(crate) enum Trigger {
     Quota,
     /// The provider is overloaded.
     Overload,
-    /// The provider fails or cannot be reached, or refuses the gateway's key.
+    /// The provider fails or cannot be reached, or refuses the gateway's key, for good or for this.
     Error,
     /// The input is too long for the model.
     ContextLength,
@@ -44,7 +44,7 @@ impl Trigger {
             Fault::Quota => Some(Self::Quota),
             Fault::Overload => Some(Self::Overload),
             Fault::Provider => Some(Self::Error),
-            Fault::Account => own_key.then_some(Self::Error),
+            Fault::Account | Fault::Permission => own_key.then_some(Self::Error),
             Fault::Caller => None,
         }
     }

@@ -25,6 +25,21 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
+/// Headers by which a caller says whose account at the provider a call is for. They go with the
+/// caller's key: beside the gateway's own, the provider would refuse that key for what a caller named.
+const ACCOUNT: [HeaderName; 6] = [
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+    // Anthropic.
+    HeaderName::from_static("anthropic-workspace-id"),
+    // Google: the project that pays.
+    HeaderName::from_static("x-goog-user-project"),
+    // Amazon: the session that a signature is of.
+    HeaderName::from_static("x-amz-security-token"),
+    // Hugging Face: the organization that pays.
+    HeaderName::from_static("x-hf-bill-to"),
+];
+
 /// The gateway's own key and when it is used.
 pub(crate) struct OwnKey<'a> {
     pub(crate) key: Option<&'a Secret>,
@@ -136,7 +151,12 @@ fn without_sessions(cookies: &HeaderValue) -> Option<HeaderValue> {
 /// client may have put where another provider does.
 fn set_key(headers: &mut HeaderMap, own_key: &OwnKey<'_>, profile: &Profile) {
     let key = match own_key.key.filter(|_| own_key.is_used_for(headers)) {
-        Some(key) => key.expose().to_owned(),
+        Some(key) => {
+            for name in ACCOUNT {
+                headers.remove(name);
+            }
+            key.expose().to_owned()
+        }
         // Of a provider of which nothing is known, nobody knows where it looks.
         None if !profile.is_known() => return,
         None if headers.contains_key(profile.key.name()) => return,
@@ -266,6 +286,22 @@ mod tests {
                 .collect();
             assert_eq!(forwarded(&caller, &own_key)["authorization"], expected);
         }
+    }
+
+    #[test]
+    fn whose_account_a_call_is_for_goes_with_the_callers_key_alone() {
+        let caller: Vec<_> = ACCOUNT.iter().map(|name| (name.as_str(), "x")).collect();
+        let key = Secret::new("sk-own");
+        let own_key = OwnKey {
+            key: Some(&key),
+            key_use: KeyUse::WhenMissing,
+        };
+        let sent = forwarded(&caller, &own_key);
+        let names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["host", "authorization"]);
+        let with_key = [&caller[..], &[("authorization", "Bearer sk-caller")]].concat();
+        let sent = forwarded(&with_key, &own_key);
+        assert!(ACCOUNT.iter().all(|name| sent.contains_key(name)));
     }
 
     #[test]

@@ -376,3 +376,67 @@ async fn lanes_that_draw_on_one_quota_take_turns_also_while_calls_wait() -> Resu
     }
     Ok(())
 }
+
+/// The state of each lane, by name.
+async fn states(gateway: &TestGateway) -> Result<Vec<(String, String)>> {
+    let shown = gateway.admin("/monitoring/lanes").await?;
+    let shown: paceline_admin_api::Lanes = serde_json::from_slice(&shown.body)?;
+    let lanes = shown.lanes.into_iter();
+    Ok(lanes.map(|lane| (lane.name, lane.state)).collect())
+}
+
+#[tokio::test]
+async fn what_one_request_may_not_do_leaves_the_lane_to_the_others() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    let gateway = gateway_to(&[&first, &second], TWO, "")?;
+    first.set_faults(always("403"))?;
+    for _ in 0..5 {
+        // Another key may be allowed to.
+        let answer = ask(&gateway, &[]).await?;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("x-paceline-passed"), "upstream/gpt-4o;error");
+    }
+    assert_eq!(first.state().counters.received, 5, "it stays in use");
+    second.set_faults(always("403"))?;
+    let answer = ask(&gateway, &[]).await?;
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    first.set_faults(Vec::new())?;
+    let answer = ask(&gateway, &[]).await?;
+    assert_eq!(answer.header("x-paceline-lane"), "upstream/gpt-4o");
+    let closed = |(_, state): &(String, String)| state == "closed";
+    let states = states(&gateway).await?;
+    assert!(states.iter().all(closed), "{states:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_takes_the_lane_out_for_a_minute_at_first() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    first.set_faults(always("401"))?;
+    let gateway = gateway_to(&[&first, &second], TWO, "")?;
+    for _ in 0..5 {
+        assert_eq!(ask(&gateway, &[]).await?.status, 200);
+    }
+    assert_eq!(first.state().counters.received, 1);
+    let shown = gateway.admin("/monitoring/lanes").await?;
+    let shown: paceline_admin_api::Lanes = serde_json::from_slice(&shown.body)?;
+    let ill = shown.lanes.iter().find(|lane| lane.state == "open");
+    let ill = ill.context("the lane is ill")?;
+    let left = ill.next_probe_in_ms.context("a probe comes")?;
+    assert!((50_000..=72_000).contains(&left), "{left} ms");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_caller_names_no_account_beside_the_gateways_own_key() -> Result<()> {
+    let provider = provider(vec![]).await?;
+    let named = [("openai-project", "proj_of_somebody_else")];
+    let own = gateway_to(&[&provider], "{}", "")?;
+    let answer = ask(&own, &named).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("openai-project"), "proj_default");
+    let lent = TestGateway::start(provider.address(), "")?;
+    let answer = lent.caller().chat(&named, chat(5, false)).await?;
+    assert_eq!(answer.header("openai-project"), "proj_of_somebody_else");
+    Ok(())
+}

@@ -53,8 +53,10 @@ pub enum RefusalKind {
     ContextLengthExceeded,
     /// The provider's rules on content forbid to answer it.
     ContentFiltered,
-    /// The key is missing, wrong, or not allowed to do this.
+    /// The key is missing, wrong, or out of use with its account.
     Authentication,
+    /// The key is not allowed to do what this one request asks, as far as one can know.
+    PermissionDenied,
     /// The path, the model or the object does not exist.
     NotFound,
     /// Anything else.
@@ -233,6 +235,7 @@ impl Refusal {
             | RefusalKind::ContextLengthExceeded
             | RefusalKind::ContentFiltered
             | RefusalKind::Authentication
+            | RefusalKind::PermissionDenied
             | RefusalKind::NotFound => RetryAdvice::Never,
         }
     }

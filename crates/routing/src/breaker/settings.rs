@@ -23,8 +23,12 @@ pub struct BreakerSettings {
     pub open_first: Duration,
     /// The longest time that doubling reaches (60 s).
     pub open_max: Duration,
-    /// How long a lane is out whose account is refused or has no credit (30 min).
-    pub open_account: Duration,
+    /// How long the first trip keeps a lane out whose account is refused or has no credit (1 min);
+    /// each further one doubles it.
+    pub open_account_first: Duration,
+    /// The longest time that this doubling reaches (30 min). Where it is less than the first time, it
+    /// is that as well.
+    pub open_account_max: Duration,
     /// The longest wait that a provider can ask for (5 min).
     pub retry_after_max: Duration,
     /// The part of the time open that jitter adds at most (0.2). It never shortens.
@@ -104,7 +108,8 @@ impl Default for BreakerSettings {
             faults_in_a_row: 3,
             open_first: Duration::from_secs(2),
             open_max: Duration::from_secs(60),
-            open_account: Duration::from_secs(1800),
+            open_account_first: Duration::from_secs(60),
+            open_account_max: Duration::from_secs(1800),
             retry_after_max: Duration::from_secs(300),
             jitter_share: 0.2,
             calm: Duration::from_secs(60),
@@ -157,7 +162,8 @@ impl BreakerSettings {
             ("window", self.window),
             ("open_first", self.open_first),
             ("open_max", self.open_max),
-            ("open_account", self.open_account),
+            ("open_account_first", self.open_account_first),
+            ("open_account_max", self.open_account_max),
             ("retry_after_max", self.retry_after_max),
             ("calm", self.calm),
             ("probe_bound", self.probe_bound),

@@ -309,7 +309,7 @@ fn a_probe_need_not_end_a_long_answer_to_have_succeeded() {
 }
 
 #[test]
-fn a_refused_account_keeps_its_lane_out_for_long_and_says_so() {
+fn a_refused_account_takes_its_lane_out_at_once_for_longer_each_time() {
     let account = || {
         let fault = Fault::of_status(401, true).unwrap();
         Outcome::Fault(fault.with_message("Incorrect API key provided"))
@@ -320,10 +320,17 @@ fn a_refused_account_keeps_its_lane_out_for_long_and_says_so() {
     let cause = view.cause.unwrap();
     assert_eq!((cause.kind, cause.status), (FaultKind::Account, Some(401)));
     assert_eq!(cause.message, "Incorrect API key provided");
-    assert_eq!(view.next_probe, Some(ms(1_800_001)));
+    assert_eq!(view.next_probe, Some(ms(60_001)));
+    let mut now = 60_001;
+    for minutes in [2, 4, 8, 16, 30, 30] {
+        let probe = breaker.begin(ms(now)).unwrap();
+        breaker.end(probe, &account(), ms(now), 0.0);
+        now += minutes * 60_000;
+        assert_eq!(breaker.view(ms(now - 1)).next_probe, Some(ms(now)));
+    }
     // The operator put a new key in.
-    breaker.reset(ms(60_000));
-    assert_eq!(breaker.health(ms(60_000), 0.0), Health::Well);
+    breaker.reset(ms(now - 1));
+    assert_eq!(breaker.health(ms(now - 1), 0.0), Health::Well);
 }
 
 #[test]
@@ -335,7 +342,28 @@ fn that_the_account_is_refused_is_learned_even_while_the_lane_is_open() {
         breaker.end(pass, &fault(FaultKind::Status), ms(1), 0.0);
     }
     breaker.end(last, &fault(FaultKind::Account), ms(2), 0.0);
-    assert_eq!(breaker.view(ms(2)).next_probe, Some(ms(1_800_002)));
+    assert_eq!(breaker.view(ms(2)).next_probe, Some(ms(60_002)));
+}
+
+#[test]
+fn failures_before_do_not_lengthen_the_time_for_the_account_nor_the_other_way_round() {
+    let mut breaker = breaker();
+    let mut now = 0;
+    for kind in [FaultKind::Status; 3] {
+        call(&mut breaker, now, &fault(kind));
+    }
+    for (kind, open_ms) in [
+        (FaultKind::Status, 4_000),
+        (FaultKind::Account, 60_000),
+        (FaultKind::Account, 120_000),
+        (FaultKind::Status, 2_000),
+    ] {
+        let until = breaker.view(ms(now)).next_probe.unwrap();
+        now = until.as_nanos() / 1_000_000;
+        let probe = breaker.begin(until).unwrap();
+        breaker.end(probe, &fault(kind), until, 0.0);
+        assert_eq!(breaker.view(until).next_probe, Some(ms(now + open_ms)));
+    }
 }
 
 /// A breaker whose calls usually take a tenth of a second.

@@ -86,7 +86,9 @@ fn most_answers_failing_trips_and_few_do_not() {
 fn a_refused_key_is_tried_once() {
     for report in reports(Illness::Account) {
         assert_eq!((report.lost, report.trips), (0, 1), "{report:?}");
-        assert_eq!((report.probes, report.recovered_after), (0, None));
+        // The lane is well again when the first probe goes, a minute after the trip.
+        assert_eq!(report.probes, 0);
+        assert!(report.recovered_after.is_some(), "{report:?}");
         assert_eq!(report.failed_attempts, 1);
     }
 }

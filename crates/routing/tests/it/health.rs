@@ -61,7 +61,7 @@ fn steps(outcome: impl Strategy<Value = Outcome>) -> impl Strategy<Value = Vec<S
 /// Plays `steps` and checks after each that the breaker does what it says.
 fn play(settings: BreakerSettings, steps: Vec<Step>) -> Result<Breaker, TestCaseError> {
     let longest = settings
-        .open_account
+        .open_account_max
         .max(settings.retry_after_max)
         .mul_f64(1.2);
     let mut breaker = Breaker::new(settings);

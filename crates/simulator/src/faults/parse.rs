@@ -78,6 +78,8 @@ impl Fault {
             Self::TooLarge => "429_too_large",
             Self::InsufficientQuota => "insufficient_quota",
             Self::SlowDown => "slow_down",
+            Self::WrongKey => "401",
+            Self::Forbidden => "403",
             Self::ServerError => "500",
             Self::BadGateway => "502",
             Self::Overloaded => "503",
@@ -99,11 +101,13 @@ impl Fault {
     }
 
     /// Every fault, with its parameters at their defaults.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::RateLimited,
         Self::TooLarge,
         Self::InsufficientQuota,
         Self::SlowDown,
+        Self::WrongKey,
+        Self::Forbidden,
         Self::ServerError,
         Self::BadGateway,
         Self::Overloaded,

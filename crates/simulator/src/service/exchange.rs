@@ -200,6 +200,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// The key of the request, which was found to be good.
+    fn key(&self) -> String {
+        let (headers, query) = (&self.parts.headers, self.parts.uri.query());
+        let likeness = self.provider.settings().likeness;
+        voice::key_of(likeness, headers, query).unwrap_or_default()
+    }
+
     /// A refusal that no limit called for: the limit is said to be wholly used.
     fn pretended(&self, charge: &Charge) -> (Refusal, QuotaLevel) {
         let quota = self.pretended_quota();
@@ -295,6 +302,8 @@ impl<'a> Exchange<'a> {
     fn failure(&self, subject: &Subject<'_>, fault: Fault, is_stream: bool) -> Option<Turn> {
         let failed = |error: &ApiError| Some(self.refused(subject, error, &[]));
         match fault {
+            Fault::WrongKey => failed(&subject.shown_key(&self.key())),
+            Fault::Forbidden => failed(&subject.forbidden()),
             Fault::ServerError => failed(&subject.server_error()),
             Fault::Overloaded => failed(&subject.overloaded()),
             Fault::BadGateway => Some(page(StatusCode::BAD_GATEWAY)),

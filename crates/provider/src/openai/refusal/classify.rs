@@ -31,14 +31,20 @@ const NO_CREDIT_WORDS: &[&str] = &[
     "monthly spending limit",
     "insufficient balance",
     "insufficient credits",
+    "key limit exceeded",
 ];
 
-/// Parts of messages, in lower case, that say that a key is wrong where the status does not: Gemini
-/// and xAI answer 400.
+/// Parts of messages, in lower case, that say that a key is wrong, or out of use with its account,
+/// where the status does not: Gemini and xAI answer 400, and 403 is also said to single requests.
 const WRONG_KEY_WORDS: &[&str] = &[
     "incorrect api key provided",
     "api key not valid",
     "api key expired",
+    "api key was reported as leaked",
+    "account has been deactivated",
+    "account is deactivated",
+    "account has been disabled",
+    "organization has been disabled",
 ];
 
 /// Parts of messages, in lower case, about a request that does not fit into the context: OpenAI and
@@ -121,13 +127,30 @@ const SERVER_ERROR: &[&str] = &[
     "modeltimeoutexception",
 ];
 
+/// A wrong key, or an account that is out of use, whatever the status is.
 const AUTHENTICATION: &[&str] = &[
     "invalid_api_key",
     "authentication_error",
-    "permission_error",
-    "insufficient_permissions",
     "api_key_invalid",
     "unauthenticated",
+    "account_deactivated",
+    "deactivated_workspace",
+    "unsupported_country_region_territory",
+    // Google's reasons.
+    "api_key_service_blocked",
+    "billing_disabled",
+    "consumer_suspended",
+    "service_disabled",
+    // Amazon answers 403 to every wrong key.
+    "expiredtokenexception",
+    "invalidsignatureexception",
+    "missingauthenticationtokenexception",
+    "unrecognizedclientexception",
+];
+
+const PERMISSION_DENIED: &[&str] = &[
+    "permission_error",
+    "insufficient_permissions",
     "permission_denied",
     "accessdeniedexception",
 ];
@@ -171,7 +194,7 @@ pub(super) fn kind(status: Option<u16>, error: &ErrorObject, facts: &Facts) -> R
 /// What providers say in words, or in codes that mean the same whatever the status is.
 fn by_text(status: Option<u16>, words: &Words, error: &ErrorObject) -> Option<RefusalKind> {
     let may_be_wrong = matches!(status, None | Some(400 | 403 | 404 | 413 | 422));
-    if words.has_one_of(NO_CREDIT_WORDS) && (may_be_wrong || status == Some(429)) {
+    if words.says_itself(NO_CREDIT_WORDS) && (may_be_wrong || status == Some(429)) {
         return Some(RefusalKind::QuotaExhausted);
     }
     if !may_be_wrong {
@@ -190,7 +213,9 @@ fn by_text(status: Option<u16>, words: &Words, error: &ErrorObject) -> Option<Re
     {
         return Some(RefusalKind::ContentFiltered);
     }
-    let is_wrong_key = words.has_one_of(WRONG_KEY_WORDS) || words.is_one_of(&["api_key_invalid"]);
+    let is_wrong_key = words.says_itself(WRONG_KEY_WORDS)
+        || words.is_one_of(&["api_key_invalid"])
+        || status == Some(403) && words.is_one_of(AUTHENTICATION);
     is_wrong_key.then_some(RefusalKind::Authentication)
 }
 
@@ -243,7 +268,8 @@ fn capacity(status: Option<u16>, words: &Words, facts: &Facts) -> Option<Refusal
 
 const fn by_status(status: u16) -> RefusalKind {
     match status {
-        401 | 403 => RefusalKind::Authentication,
+        401 => RefusalKind::Authentication,
+        403 => RefusalKind::PermissionDenied,
         404 | 410 => RefusalKind::NotFound,
         408 | 409 | 425 => RefusalKind::Other,
         // Bedrock: the model failed, not the request.
@@ -260,6 +286,8 @@ const fn by_status(status: u16) -> RefusalKind {
 fn by_name(words: &Words) -> RefusalKind {
     if words.is_one_of(AUTHENTICATION) {
         RefusalKind::Authentication
+    } else if words.is_one_of(PERMISSION_DENIED) {
+        RefusalKind::PermissionDenied
     } else if words.is_one_of(NOT_FOUND) {
         RefusalKind::NotFound
     } else if words.is_one_of(SERVER_ERROR) {
@@ -301,4 +329,21 @@ impl Words {
     fn has_one_of(&self, parts: &[&str]) -> bool {
         parts.iter().any(|part| self.message.contains(part))
     }
+
+    /// The same in the provider's own words alone, where what it says counts against the account: what
+    /// follows a quotation mark may be the caller's.
+    fn says_itself(&self, parts: &[&str]) -> bool {
+        let own = before_quotation(&self.message);
+        parts.iter().any(|part| own.contains(part))
+    }
+}
+
+/// A message up to its first quotation mark; an apostrophe within a word is none.
+fn before_quotation(message: &str) -> &str {
+    let mut before = ' ';
+    let opens = message.char_indices().find(|(_, mark)| {
+        let is_within_word = std::mem::replace(&mut before, *mark).is_alphanumeric();
+        matches!(mark, '"' | '`' | '\'') && !is_within_word
+    });
+    opens.map_or(message, |(place, _)| &message[..place])
 }

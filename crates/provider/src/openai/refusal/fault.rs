@@ -14,9 +14,11 @@ pub enum Fault {
     Overload,
     /// The provider failed.
     Provider,
-    /// The key is wrong or not allowed to do this, or there is no credit: it will not work again
-    /// soon.
+    /// The key is wrong or out of use, or there is no credit: it will not work again soon.
     Account,
+    /// The key is not allowed to do what the request asks: another one may be, and of other requests
+    /// this says nothing.
+    Permission,
 }
 
 impl Refusal {
@@ -30,6 +32,7 @@ impl Refusal {
             | RefusalKind::RequestTooLarge => Fault::Quota,
             RefusalKind::Overloaded | RefusalKind::FlexUnavailable => Fault::Overload,
             RefusalKind::QuotaExhausted | RefusalKind::Authentication => Fault::Account,
+            RefusalKind::PermissionDenied => Fault::Permission,
             RefusalKind::ServerError => Fault::Provider,
             RefusalKind::InvalidRequest
             | RefusalKind::ContextLengthExceeded
