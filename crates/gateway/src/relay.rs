@@ -184,29 +184,38 @@ impl Relay {
         Some(together.freeze())
     }
 
+    /// The provider's connection ended in order, which an answer that lacks its end must not do here.
     fn end(&mut self) {
-        self.ended = true;
         let ready = &mut self.ready;
         let reader = std::mem::take(&mut self.reader).finished(&mut |piece| ready.push_back(piece));
+        if let Some(error) = reader.flaw() {
+            return self.break_off(reader, error);
+        }
+        self.ended = true;
         if let Some(guards) = self.guards.take() {
             guards.complete(reader);
         }
     }
 
     fn fail(&mut self, error: SendError) {
+        let ready = &mut self.ready;
+        let reader = std::mem::take(&mut self.reader);
+        // In other words the caller gets an error where the provider's stream just breaks off.
+        let tells = reader.is_reworded();
+        let reader = reader.finished(&mut |piece| {
+            if tells {
+                ready.push_back(piece);
+            }
+        });
+        self.break_off(reader, error);
+    }
+
+    /// Ends an answer that is not whole, so that it looks like none to the caller.
+    fn break_off(&mut self, reader: Reader, error: SendError) {
         self.ended = true;
         self.gather = Gather::Open(0);
         if let Some(guards) = self.guards.take() {
             tracing::warn!(id = %guards.exchange.request_id, %error, "answer broken off");
-            let ready = &mut self.ready;
-            let reader = std::mem::take(&mut self.reader);
-            // In other words the caller gets an error where the provider's stream just breaks off.
-            let tells = reader.is_reworded();
-            let reader = reader.finished(&mut |piece| {
-                if tells {
-                    ready.push_back(piece);
-                }
-            });
             guards.broken(reader, Ending::UpstreamFailed, &LaneOutcome::from(&error));
         }
         self.failure = Some(error.into());

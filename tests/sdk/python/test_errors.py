@@ -159,9 +159,10 @@ def test_truncated_json_is_raised_alike(sides: Sides) -> None:
     assert outcome.error is not None
 
 
-def test_a_truncated_event_is_raised_alike(sides: Sides) -> None:
-    outcome = sides.both(streamed_chat, fault="truncated_json")
-    assert outcome.events
+def test_a_stream_that_ends_in_order_without_its_end_never_looks_complete(sides: Sides) -> None:
+    direct, gateway = sides.each(streamed_chat, fault="truncated_json")
+    assert direct.events
+    assert gateway.error is not None
 
 
 @pytest.mark.parametrize("fault", ["reset", "garbage", "cut_body"])

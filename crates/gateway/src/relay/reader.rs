@@ -6,6 +6,8 @@ use paceline_translate::{
     AnswerError, AnswerOptions, Pair, StreamEnd, StreamTranslator, translate_answer,
 };
 
+use crate::upstream::SendError;
+
 /// A JSON answer beyond this size is passed on without reading its usage.
 const JSON_BYTES_MAX: usize = 32 << 20;
 
@@ -43,6 +45,8 @@ pub(crate) struct Outcome {
     pub(crate) failed: bool,
     /// Characters of output that were seen, for streams that were cut.
     pub(crate) output_characters: u64,
+    /// Whether it is a stream that lacks its end.
+    pub(crate) is_cut: bool,
 }
 
 /// How an answer is put into other words.
@@ -173,6 +177,17 @@ impl Reader {
         }))
     }
 
+    /// What is wrong with an answer that was read to its end, though its connection ended in order.
+    pub(crate) fn flaw(&self) -> Option<SendError> {
+        match self {
+            Self::Done(outcome) if outcome.is_cut => {
+                let why = "the stream stopped without the event that ends it";
+                Some(SendError::Cut(why.to_owned()))
+            }
+            _ => None,
+        }
+    }
+
     /// What was read; empty before [`Reader::finished`].
     pub(crate) fn outcome(self) -> Outcome {
         match self {
@@ -184,6 +199,7 @@ impl Reader {
 
 fn of_stream(outcome: StreamOutcome) -> Outcome {
     Outcome {
+        is_cut: outcome.is_cut(),
         usage: outcome.usage,
         model: outcome.model,
         service_tier: outcome.service_tier,

@@ -304,14 +304,21 @@ async fn read_start(
             None => Reader::events(kind, reading.strip_usage),
         };
         let mut ready = VecDeque::new();
+        let mut is_over = false;
         if let Some(piece) = next_piece(&mut body, upstream.idle_timeout).await? {
             exchange.trace.begins_to_stream();
             reader.read(piece, &mut |piece| ready.push_back(piece));
             if kind == EndpointKind::Responses {
-                hold_preamble(&mut body, &mut reader, &mut ready).await?;
+                is_over = hold_preamble(&mut body, &mut reader, &mut ready).await?;
             }
         }
         let refusal = reader.early_refusal().cloned();
+        if is_over && refusal.is_none() {
+            reader = reader.finished(&mut |piece| ready.push_back(piece));
+            if let Some(error) = reader.flaw() {
+                return Err(error);
+            }
+        }
         let answer = answer(AnswerBody::Rest(body, ready), reader);
         return Ok(match refusal {
             Some(refusal) => Sent::RefusedInStream(Box::new(refusal), answer),
@@ -381,18 +388,20 @@ fn is_told_in_json(kind: EndpointKind) -> bool {
     )
 }
 
-/// Reads on while a stream of the Responses API has told no more than that it began.
+/// Reads on while a stream of the Responses API has told no more than that it began, and says whether
+/// it came to its end with that.
 ///
 /// A refusal comes right behind that preamble, where it comes at all, so the wait is short.
 async fn hold_preamble(
     body: &mut Incoming,
     reader: &mut Reader,
     ready: &mut VecDeque<Bytes>,
-) -> Result<(), SendError> {
+) -> Result<bool, SendError> {
     let end = tokio::time::Instant::now() + PREAMBLE_TIME_MAX;
     while reader.is_preamble() && ready.iter().map(Bytes::len).sum::<usize>() < PREAMBLE_BYTES_MAX {
         match tokio::time::timeout_at(end, body.frame()).await {
-            Err(_) | Ok(None) => break,
+            Err(_) => break,
+            Ok(None) => return Ok(true),
             Ok(Some(Err(error))) => return Err(SendError::Cut(chain(&error))),
             Ok(Some(Ok(frame))) => {
                 if let Ok(piece) = frame.into_data() {
@@ -401,7 +410,7 @@ async fn hold_preamble(
             }
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 pub(crate) async fn read_bounded(

@@ -1,9 +1,10 @@
 //! Providers that fail, refuse, hang, break off and lie.
 
 use anyhow::Result;
-use paceline_simulator::{FaultRule, Simulator};
+use paceline_simulator::{FaultRule, Likeness, Simulator, SimulatorSettings};
 use paceline_testkit::{Caller, TestGateway, chat};
 
+use crate::lanes::always;
 use crate::provider::provider;
 
 /// Retries come at once, and a provider that is silent for half a second is given up.
@@ -239,6 +240,94 @@ async fn a_response_that_is_cut_behind_its_first_event_is_not_taken_for_complete
     let answer = gateway.caller().post("/v1/responses", &lasting, body).await;
     let told = answer.is_err() || answer.is_ok_and(|answer| answer.status == 502);
     assert!(told, "a cut must not look like an end");
+    Ok(())
+}
+
+/// A gateway in front of one that is like OpenAI, with one that is like Anthropic behind `claude-*`.
+async fn pair_of_dialects() -> Result<(Simulator, Simulator, TestGateway)> {
+    let claude = SimulatorSettings::like(Likeness::Anthropic);
+    let (openai, claude) = (provider(vec![]).await?, Simulator::start(claude).await?);
+    let text = format!(
+        "{QUICK}api_key = \"sk-0\"\n[providers.claude]\nprofile = \"anthropic\"\nbase_url = \"{}\"\n\
+         api_key = \"sk-ant\"\n[models.\"claude-*\"]\nlanes = [{{ provider = \"claude\" }}]\n",
+        claude.base_url()
+    );
+    let gateway = TestGateway::start(openai.address(), &text)?;
+    Ok((openai, claude, gateway))
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_in_order_without_its_own_end_is_cut_for_the_caller() -> Result<()> {
+    let (openai, claude, gateway) = pair_of_dialects().await?;
+    let calls = [
+        (
+            "/v1/chat/completions",
+            r#"{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hello"}]}"#,
+        ),
+        (
+            "/v1/completions",
+            r#"{"model":"gpt-4o","stream":true,"prompt":"hello"}"#,
+        ),
+        (
+            "/v1/responses",
+            r#"{"model":"gpt-4o","stream":true,"input":"hello"}"#,
+        ),
+        (
+            "/v1/messages",
+            r#"{"model":"claude-haiku-4-5","max_tokens":20,"stream":true,"messages":[{"role":"user","content":"hello"}]}"#,
+        ),
+        // In other words: the provider is like Anthropic.
+        (
+            "/v1/chat/completions",
+            r#"{"model":"claude-haiku-4-5","max_tokens":20,"stream":true,"messages":[{"role":"user","content":"hello"}]}"#,
+        ),
+    ];
+    for (path, body) in calls {
+        let whole = gateway.caller().post(path, &[], body).await?;
+        assert_eq!(whole.status, 200, "{path}: {}", whole.text());
+    }
+    let whole = gateway
+        .metric("paceline_requests_total", "outcome=\"ok\"")
+        .await?;
+    assert_eq!(whole, 5.0);
+    openai.set_faults(always("truncated_json"))?;
+    claude.set_faults(always("truncated_json"))?;
+    for (path, body) in calls {
+        let cut = gateway.caller().post(path, &[], body).await;
+        assert!(cut.is_err(), "{path}: the caller must notice: {cut:?}");
+    }
+    gateway.assert_settled_everywhere().await?;
+    for (name, labels) in [
+        ("paceline_requests_total", "upstream_failed"),
+        ("paceline_lane_calls_total", "outcome=\"fault\""),
+    ] {
+        assert_eq!(gateway.metric(name, labels).await?, 5.0, "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_response_that_only_began_is_asked_for_again() -> Result<()> {
+    let (_simulator, gateway) = pair().await?;
+    // Half of the events of so short an answer say no more than that it began.
+    let headers = [("x-simulator-fault", "truncated_json;times=1;key=p")];
+    let body = r#"{"model":"gpt-4o","stream":true,"input":"hello","max_output_tokens":1}"#;
+    let answer = gateway
+        .caller()
+        .post("/v1/responses", &headers, body)
+        .await?;
+    assert_eq!(
+        answer.header("x-paceline-attempts"),
+        "2",
+        "{}",
+        answer.text()
+    );
+    assert!(
+        answer.text().contains("response.completed")
+            || answer.text().contains("response.incomplete"),
+        "{}",
+        answer.text()
+    );
     Ok(())
 }
 

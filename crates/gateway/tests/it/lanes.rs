@@ -434,7 +434,7 @@ async fn a_caller_names_no_account_beside_the_gateways_own_key() -> Result<()> {
     let own = gateway_to(&[&provider], "{}", "")?;
     let answer = ask(&own, &named).await?;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.header("openai-project"), "proj_default");
+    assert_eq!(answer.header("openai-project"), "");
     let lent = TestGateway::start(provider.address(), "")?;
     let answer = lent.caller().chat(&named, chat(5, false)).await?;
     assert_eq!(answer.header("openai-project"), "proj_of_somebody_else");

@@ -62,6 +62,19 @@ pub struct StreamOutcome {
     pub past_preamble: bool,
     /// Whether any output came.
     pub content_seen: bool,
+    /// Whether an event came that belongs to a stream of chat or legacy completions, of the Responses
+    /// API, or of Anthropic's messages: those say themselves when they are over.
+    pub names_its_end: bool,
+}
+
+impl StreamOutcome {
+    /// Whether a stream that is over broke off, however orderly its connection ended: it would have
+    /// named its end, and did not. An event that was not looked at may have been the end.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        let named = self.complete || self.finish_reason_seen || self.unscanned_events > 0;
+        self.names_its_end && !named
+    }
 }
 
 /// Reads one streamed answer, piece by piece, and hands on the bytes to forward.

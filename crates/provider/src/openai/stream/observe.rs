@@ -80,6 +80,7 @@ impl StreamOutcome {
         } else if !PREAMBLE.contains(&facts.type_name) {
             self.past_preamble = true;
         }
+        self.names_its_end |= facts.names_its_end();
         if COMPLETED.contains(&facts.type_name) || facts.is_last {
             self.end(StreamEnd::Completed);
         } else if facts.type_name == b"response.incomplete" {
@@ -136,6 +137,17 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
+    /// Whether the event is of a stream that has an end of its own: see
+    /// [`StreamOutcome::names_its_end`].
+    fn names_its_end(&self) -> bool {
+        match self.kind {
+            EndpointKind::ChatCompletions | EndpointKind::Completions => self.choices.is_some(),
+            EndpointKind::Responses => self.type_name.starts_with(b"response."),
+            EndpointKind::Messages => self.type_name == b"message_start",
+            _ => false,
+        }
+    }
+
     fn member(
         &mut self,
         json: &mut Skimmer<'a>,

@@ -76,6 +76,7 @@ fn a_chat_stream_is_read() {
             events: 5,
             past_preamble: true,
             content_seen: true,
+            names_its_end: true,
             ..StreamOutcome::default()
         }
     );
@@ -96,6 +97,7 @@ fn a_response_stream_is_read() {
             events: 5,
             past_preamble: true,
             content_seen: true,
+            names_its_end: true,
             ..StreamOutcome::default()
         }
     );
@@ -116,6 +118,44 @@ fn a_usage_that_is_null_is_none_and_takes_none_away() {
     assert_eq!(outcome.usage, usage(7, 3));
     assert!(outcome.complete && outcome.refusal.is_none());
     assert_eq!(forwarded.len(), stream.len() - USAGE_CHUNK.len());
+}
+
+#[test]
+fn a_stream_without_the_end_that_its_dialect_has_is_cut() {
+    let first = CHAT.find("\n\n").unwrap() + 2;
+    let open = &CHAT[..first];
+    let legacy = "data: {\"choices\":[{\"text\":\"a\",\"finish_reason\":null}]}\n\n";
+    let created = &RESPONSE[..RESPONSE.find("\n\n").unwrap() + 2];
+    let incomplete = [created, "data: {\"type\":\"response.incomplete\"}\n\n"].concat();
+    let started = "data: {\"type\":\"message_start\",\"message\":{}}\n\n";
+    let stopped = [started, "data: {\"type\":\"message_stop\"}\n\n"].concat();
+    let error = [open, "data: {\"error\":{\"message\":\"no\"}}\n\n"].concat();
+    let large = format!("data: {{\"a\":\"{}\"}}\n\n", "x".repeat(EVENT_BYTES_MAX));
+    for (kind, stream, is_cut) in [
+        (ChatCompletions, open, true),
+        (ChatCompletions, CHAT, false),
+        (ChatCompletions, &[open, "data: [DONE]"].concat(), false),
+        (ChatCompletions, &error, false),
+        // The end may have been in what was not looked at.
+        (ChatCompletions, &[open, &large].concat(), false),
+        // Whatever this is, nobody knows how it ends.
+        (ChatCompletions, "data: {\"response\":\"a\"}\n\n", false),
+        (ChatCompletions, ": hello\n\n", false),
+        (ChatCompletions, "", false),
+        (Completions, legacy, true),
+        (Responses, created, true),
+        (Responses, RESPONSE, false),
+        (Responses, &incomplete, false),
+        (Messages, started, true),
+        (Messages, &stopped, false),
+        (EndpointKind::Unknown, open, false),
+    ] {
+        assert_eq!(
+            outcome(kind, stream).is_cut(),
+            is_cut,
+            "{kind:?} {stream:.200}"
+        );
+    }
 }
 
 #[test]
