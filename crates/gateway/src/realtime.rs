@@ -61,6 +61,7 @@ pub(crate) async fn serve(
 /// Both ends of a session that is being opened.
 struct Session {
     answer: Response<Incoming>,
+    upstream: Arc<Upstream>,
     caller: hyper::upgrade::OnUpgrade,
     lease: Lease,
 }
@@ -106,6 +107,7 @@ async fn open(
     exchange.answered(answer.status().as_u16());
     Ok(Session {
         answer,
+        upstream,
         caller,
         lease,
     })
@@ -232,6 +234,7 @@ impl Session {
     async fn start(self, exchange: Exchange, pause_max: Duration) -> Response<ReplyBody> {
         let Self {
             mut answer,
+            upstream,
             caller,
             lease,
         } = self;
@@ -250,10 +253,12 @@ impl Session {
         }
         // The provider refused: its words are in the body.
         headers.remove(http::header::CONTENT_LENGTH);
+        upstream.mask.headers(&mut headers);
         *response.headers_mut() = headers;
         own_headers(&exchange, &mut response);
         let body = read_bounded(answer.into_body(), ERROR_BYTES_MAX, pause_max).await;
-        *response.body_mut() = ReplyBody::whole(body.unwrap_or_default());
+        let body = upstream.mask.bytes(body.unwrap_or_default());
+        *response.body_mut() = ReplyBody::whole(body);
         lease.settle(None, None, Fate::Failed);
         exchange.finish(Ending::ProviderError);
         response

@@ -5,6 +5,7 @@ mod settle;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -70,19 +71,24 @@ pub(crate) struct Guards {
     pub(crate) passage: Passage,
     pub(crate) terms: Terms,
     pub(crate) connection: Connection,
+    pub(crate) upstream: Arc<Upstream>,
 }
 
 impl Guards {
     fn complete(self, reader: Reader) {
-        let outcome = reader.outcome();
+        let mut outcome = reader.outcome();
         let Self {
             mut exchange,
             lease,
             passage,
             terms,
             connection,
+            upstream,
         } = self;
         connection.keep();
+        if let Some(refusal) = &mut outcome.refusal {
+            upstream.mask.refusal(refusal);
+        }
         exchange.read(&outcome);
         passage.end(&match &outcome.refusal {
             // Whose key it was does not matter any more: the answer had begun.
@@ -133,14 +139,13 @@ impl Relay {
         ready: VecDeque<Bytes>,
         reader: Reader,
         guards: Guards,
-        source: &Upstream,
     ) -> Self {
         Self {
             upstream,
             ready,
             passes_unchanged: reader.passes_unchanged(),
             reader,
-            silence: Silence::new(source, guards.connection.total()),
+            silence: Silence::new(&guards.upstream, guards.connection.total()),
             guards: Some(guards),
             gather: Gather::First,
             failure: None,

@@ -8,6 +8,7 @@
 //! | `resolve`, `network`, `race` | names, which addresses are private, who of several is first |
 //! | `proxy`, `tls`, `stream` | the tunnel, who is trusted, the bytes |
 //! | `places`, `shelf` | how many connections there may be; those that can be used again |
+//! | `headers`, `mask` | which headers go on; the gateway's own key taken out of what a provider says |
 //! | `http1`, `http2` | requests over a connection of either version |
 //! | `pool` | one request, from finding a connection to the head of the answer |
 
@@ -16,6 +17,7 @@ mod failure;
 mod headers;
 mod http1;
 mod http2;
+mod mask;
 mod network;
 mod places;
 mod pool;
@@ -36,6 +38,7 @@ pub(crate) use dial::Dialer;
 pub(crate) use failure::{ConnectError, SendError, chain};
 pub(crate) use headers::{OwnKey, answer_headers, is_event_stream, request_headers};
 pub(crate) use http1::handshake;
+pub(crate) use mask::Mask;
 pub(crate) use places::Places;
 pub(crate) use pool::{Connection, Upstream};
 pub(crate) use target::{Target, TargetError};

@@ -673,8 +673,9 @@ fn relay(call: Call, answer: Answer, sent_by: SentBy) -> Response<ReplyBody> {
                 passage,
                 terms,
                 connection,
+                upstream,
             };
-            let relay = Relay::new(rest, ready, reader, guards, &upstream);
+            let relay = Relay::new(rest, ready, reader, guards);
             *response.body_mut() = ReplyBody::Relay(Box::new(relay));
         }
     }

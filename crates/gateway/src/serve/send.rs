@@ -26,7 +26,7 @@ use crate::pace::Lease;
 use crate::relay::{Reader, Rewording};
 use crate::respond::Problem;
 use crate::upstream::{
-    Connection, OwnKey, SendError, Upstream, chain, is_event_stream, request_headers,
+    Connection, Mask, OwnKey, SendError, Upstream, chain, is_event_stream, request_headers,
 };
 
 /// An answer that is not a stream is read in full before it goes on when it is at most this long:
@@ -231,7 +231,7 @@ pub(super) async fn send(
     }
     if head.status.as_u16() >= 400 {
         let translation = reading.translation;
-        let reading = refused(profile, (head, body), upstream.idle_timeout, provider_now);
+        let reading = refused(profile, (head, body), upstream, provider_now);
         let mut refused = connection.total().bound(reading).await?;
         refused.translation = translation;
         connection.keep();
@@ -250,12 +250,15 @@ pub(super) async fn send(
 
 async fn refused(
     profile: &Profile,
-    (head, body): (http::response::Parts, Incoming),
-    pause_max: Duration,
+    (mut head, body): (http::response::Parts, Incoming),
+    upstream: &Upstream,
     provider_now: Option<SystemTime>,
 ) -> Result<Refused, SendError> {
     let status = head.status.as_u16();
-    let body = read_bounded(body, ERROR_BYTES_MAX, pause_max).await?;
+    let body = read_bounded(body, ERROR_BYTES_MAX, upstream.idle_timeout).await?;
+    // First of all, so that the key is in nothing that is made of it.
+    let body = upstream.mask.bytes(body);
+    upstream.mask.headers(&mut head.headers);
     let mut refusal =
         Refusal::from_response_for(profile, status, &head.headers, &body, provider_now)
             .unwrap_or_else(|| unexplained(status, &head.headers));
@@ -312,7 +315,12 @@ async fn read_start(
                 is_over = hold_preamble(&mut body, &mut reader, &mut ready).await?;
             }
         }
-        let refusal = reader.early_refusal().cloned();
+        let mut refusal = reader.early_refusal().cloned();
+        if let Some(refusal) = &mut refusal {
+            upstream.mask.refusal(refusal);
+            let told: Vec<u8> = ready.drain(..).flatten().collect();
+            ready.push_back(upstream.mask.bytes(told.into()));
+        }
         if is_over && refusal.is_none() {
             reader = reader.finished(&mut |piece| ready.push_back(piece));
             if let Some(error) = reader.flaw() {
@@ -343,7 +351,7 @@ async fn read_start(
             } else {
                 held.into_iter().flatten().collect()
             };
-            let whole = checked(whole, &reading)?;
+            let whole = checked(whole, &reading, &upstream.mask)?;
             return Ok(Sent::Answer(answer(AnswerBody::Whole(whole), reader)));
         };
         held_bytes += piece.len() as u64;
@@ -361,14 +369,15 @@ async fn read_start(
 ///
 /// # Errors
 /// When it is no answer of the provider's API.
-fn checked(whole: Bytes, reading: &Reading) -> Result<Bytes, SendError> {
+fn checked(whole: Bytes, reading: &Reading, mask: &Mask) -> Result<Bytes, SendError> {
     if let Some(rewording) = &reading.rewording {
         let reworded = rewording.whole(&whole);
         return reworded.map_err(|error| SendError::Garbage(error.to_string()));
     }
     // An object that is cut short goes on as it is: nothing here reads it but for its usage.
-    let text = whole.trim_ascii();
-    if is_told_in_json(reading.kind) && !text.starts_with(b"{") {
+    if is_told_in_json(reading.kind) && !whole.trim_ascii().starts_with(b"{") {
+        let text = mask.bytes(whole);
+        let text = text.trim_ascii();
         let start = String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned();
         return Err(SendError::Garbage(format!("no JSON object, but {start:?}")));
     }

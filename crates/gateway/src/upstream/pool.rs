@@ -17,6 +17,7 @@ use super::dial::{Dialer, Way};
 use super::failure::{ConnectError, SendError, chain};
 use super::http1::{self, Single};
 use super::http2::Multiplexed;
+use super::mask::Mask;
 use super::places::{Place, Places};
 use super::shelf::{Carrier, Shelf};
 use super::stream::Stalled;
@@ -33,6 +34,8 @@ const RESENDS_MAX: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) target: Target,
+    /// Takes the key that the gateway sends out of what the provider says.
+    pub(crate) mask: Mask,
     dialer: Dialer,
     version: HttpVersion,
     connect_timeout: Duration,
@@ -164,6 +167,7 @@ impl Upstream {
         places.join(&shelf);
         Ok(Self {
             target: dialer.target.clone(),
+            mask: Mask::of(settings.api_key.as_ref()),
             dialer,
             version: settings.http_version,
             connect_timeout: settings.connect_timeout,

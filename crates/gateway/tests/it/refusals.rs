@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use http::Method;
 use paceline_simulator::Quota;
 use paceline_testkit::{TestGateway, chat};
 
+use crate::lanes::always;
 use crate::log::Log;
 use crate::provider::provider;
 
@@ -152,5 +154,45 @@ async fn growth_that_is_refused_is_held_and_the_level_stays() -> Result<()> {
         pool.episode
             .is_some_and(|episode| episode.kind == "acceleration")
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_gateways_own_key_is_shown_to_nobody_when_the_provider_repeats_it() -> Result<()> {
+    let log = Log::capture();
+    let simulator = provider(vec![]).await?;
+    let key = "sk-never-to-be-shown";
+    let text = format!(
+        "[upstream]\nprofile = \"openai\"\napi_key = \"{key}\"\n\
+         [models.\"gpt-*\"]\nlanes = [{{}}]\n"
+    );
+    let gateway = TestGateway::start(simulator.address(), &text)?;
+    let caller = gateway.caller();
+    let bodies = [
+        ("/v1/chat/completions", chat(5, false)),
+        ("/v1/chat/completions", chat(5, true)),
+        // In other words than the provider's.
+        ("/v1/messages", chat(5, false)),
+    ];
+    for (path, body) in bodies {
+        simulator.set_faults(always("401"))?;
+        let answer = caller.post(path, &[], body).await?;
+        assert_eq!(answer.status, 401, "{path}: {}", answer.text());
+        assert!(answer.text().contains("Bearer ***"), "{}", answer.text());
+        let lanes = gateway.admin("/monitoring/lanes").await?;
+        let kept = lanes.text();
+        assert!(kept.contains("Bearer ***"), "{kept}");
+        assert!(
+            !kept.contains(key) && !answer.text().contains(key),
+            "{kept}"
+        );
+        let lane = "/monitoring/lanes/upstream%2Fgpt-4o-mini/reset";
+        let reset = gateway.admin_order(Method::POST, lane, "").await?;
+        assert!(reset.status.is_success(), "{}", reset.text());
+    }
+    let told = log.lines("Bearer ***");
+    assert!(!told.is_empty(), "the trip is in the log");
+    let shown = log.lines(key);
+    assert!(shown.is_empty(), "{shown:?}");
     Ok(())
 }
