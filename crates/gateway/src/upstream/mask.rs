@@ -103,11 +103,8 @@ fn length_of(key: &[u8], text: &[u8]) -> Option<usize> {
     // What escapes is passed over in the text, and so in the key.
     for wanted in key.iter().filter(|byte| **byte != b'\\') {
         let rest = &text[at..];
-        let escapes = rest
-            .iter()
-            .take(ESCAPES_MAX)
-            .take_while(|byte| **byte == b'\\');
-        let escapes = escapes.count();
+        let start = rest.iter().take(ESCAPES_MAX);
+        let escapes = start.take_while(|byte| **byte == b'\\').count();
         let said = match &rest[escapes..] {
             [byte, ..] if byte == wanted => 1,
             [b'u', digits @ ..] if escapes > 0 && code(digits) == Some(*wanted) => 5,
