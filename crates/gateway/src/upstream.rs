@@ -36,7 +36,7 @@ mod tests;
 
 pub(crate) use dial::Dialer;
 pub(crate) use failure::{ConnectError, SendError, chain};
-pub(crate) use headers::{OwnKey, answer_headers, is_event_stream, request_headers};
+pub(crate) use headers::{OwnKey, answer_headers, is_event_stream, request_headers, request_query};
 pub(crate) use http1::handshake;
 pub(crate) use mask::Mask;
 pub(crate) use places::Places;

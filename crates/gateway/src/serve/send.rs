@@ -27,6 +27,7 @@ use crate::relay::{Reader, Rewording};
 use crate::respond::Problem;
 use crate::upstream::{
     Connection, Mask, OwnKey, SendError, Upstream, chain, is_event_stream, request_headers,
+    request_query,
 };
 
 /// An answer that is not a stream is read in full before it goes on when it is at most this long:
@@ -143,9 +144,11 @@ pub(super) fn build(
         }
         (None, _) => plan.payload.take().ok_or_else(Problem::internal)?,
     };
-    let uri = upstream.target.path(&path, plan.uri.query());
-    let uri = uri.ok_or_else(|| Problem::invalid_path(&path, "it cannot be forwarded"))?;
     let own_key = OwnKey::of(settings, plan.rule.is_some());
+    let query = plan.uri.query();
+    let query = query.map(|query| request_query(query, &plan.headers, &own_key, way.profile));
+    let uri = upstream.target.path(&path, query.as_deref());
+    let uri = uri.ok_or_else(|| Problem::invalid_path(&path, "it cannot be forwarded"))?;
     let keep_encoding = exchange.endpoint.pacing == Pacing::None;
     let headers = request_headers(
         &plan.headers,

@@ -1,5 +1,7 @@
 //! Which headers go on to the other side.
 
+use std::borrow::Cow;
+
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST,
     HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -7,6 +9,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue};
 use paceline_config::{self as config, KeyUse, Secret};
 use paceline_provider::{KeyHeader, Profile};
+use url::form_urlencoded;
 
 use super::Target;
 use crate::admin::SESSION_COOKIE;
@@ -85,6 +88,26 @@ pub(crate) fn request_headers(
             .or_insert_with(|| HeaderValue::from_static(value));
     }
     headers
+}
+
+/// The query to send upstream for a caller's request: where the gateway's own key is used, without the
+/// one that Google reads there, which the provider would refuse in its place.
+pub(crate) fn request_query<'a>(
+    query: &'a str,
+    caller: &HeaderMap,
+    own_key: &OwnKey<'_>,
+    profile: &Profile,
+) -> Cow<'a, str> {
+    let is_read_there = matches!(profile.name, "gemini" | "gemini-compatible" | "vertex");
+    if !is_read_there || !own_key.is_used_for(caller) {
+        return Cow::Borrowed(query);
+    }
+    let is_key = |pair: &&str| {
+        let name = form_urlencoded::parse(pair.as_bytes()).next();
+        name.is_some_and(|(name, _)| name == "key" || name == "access_token")
+    };
+    let others: Vec<_> = query.split('&').filter(|pair| !is_key(pair)).collect();
+    Cow::Owned(others.join("&"))
 }
 
 /// The headers to send to the caller for an upstream answer.
@@ -304,6 +327,25 @@ mod tests {
         let with_key = [&caller[..], &[("authorization", "Bearer sk-caller")]].concat();
         let sent = forwarded(&with_key, &own_key);
         assert!(named.iter().all(|name| sent.contains_key(name)));
+    }
+
+    #[test]
+    fn a_key_in_the_query_does_not_go_with_the_gateways_own() {
+        let key = Secret::new("AIza-own");
+        let own_key = OwnKey {
+            key: Some(&key),
+            key_use: KeyUse::Replace,
+        };
+        let gemini = Profile::named("gemini").unwrap();
+        let query = "alt=sse&k%65y=AIza-caller&access_token=ya29&a=key";
+        for (profile, own_key, expected) in [
+            (gemini, &own_key, "alt=sse&a=key"),
+            (gemini, &NO_KEY, query),
+            (Profile::COMPATIBLE, &own_key, query),
+        ] {
+            let sent = request_query(query, &HeaderMap::new(), own_key, profile);
+            assert_eq!(sent, expected, "{}", profile.name);
+        }
     }
 
     #[test]
