@@ -9,7 +9,7 @@ use crate::checker::Checker;
 use crate::quantity::Span;
 
 /// When a lane counts as ill, and for how long.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Breaker {
     /// Whether lanes are watched at all.
     pub is_enabled: bool,

@@ -20,7 +20,7 @@ const TEXT_BYTES_MAX: usize = 256;
 const LANES_MAX: usize = 64;
 
 /// What is behind a model's name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelRule {
     /// The names that callers use; without `*` it is one.
     pub name: Pattern,

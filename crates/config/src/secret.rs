@@ -35,6 +35,17 @@ impl Secret {
     }
 }
 
+/// In a time that tells nothing of where two secrets of one length differ.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        let (own, others) = (self.0.as_bytes(), other.0.as_bytes());
+        let differences = own.iter().zip(others).fold(0, |all, (a, b)| all | (a ^ b));
+        own.len() == others.len() && differences == 0
+    }
+}
+
+impl Eq for Secret {}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")

@@ -29,7 +29,7 @@ pub(crate) const API_KEY: &str = "upstream.api_key";
 const AMBIENT: &str = "OPENAI_API_KEY";
 
 /// The provider that requests are sent to, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
     /// Whose ways it has.
     pub profile: &'static Profile,
@@ -99,7 +99,7 @@ pub enum HttpVersion {
 }
 
 /// A certificate of the gateway's own, and its key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// PEM file of the certificate, followed by those between it and its authority.
     pub certificate_file: PathBuf,

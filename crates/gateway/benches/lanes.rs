@@ -126,7 +126,7 @@ fn choosing(count: u32, in_session: bool) -> f64 {
             .collect();
         let session = in_session.then(|| Session {
             key: SessionKey::of(["tenant", "session"]),
-            last: Some(LaneId(0)),
+            last: Some(LaneKey::of("provider", "0")),
         });
         let call = Call {
             session,

@@ -8,5 +8,6 @@ mod lane;
 mod meter;
 mod table;
 
+pub(crate) use chooser::Chooser;
 pub(crate) use lane::{Lane, Passage, outcome_of, routing_time};
 pub(crate) use table::Lanes;

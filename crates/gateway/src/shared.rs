@@ -48,10 +48,18 @@ pub(crate) struct Live {
     pub(crate) estimator: Estimator,
     /// The connections to each provider, of all threads, by the provider's name.
     places: HashMap<String, Arc<Places>>,
+    /// The ways to reach models, and how each does.
+    pub(crate) lanes: Lanes,
 }
 
 impl Live {
-    fn new(settings: Settings, generation: u64) -> Self {
+    /// What follows when other settings are put in force.
+    fn after(&self, settings: Settings) -> Self {
+        let lanes = self.lanes.after(&self.settings, &settings);
+        Self::new(settings, lanes, self.generation + 1)
+    }
+
+    fn new(settings: Settings, lanes: Lanes, generation: u64) -> Self {
         let estimator = match settings.estimator {
             EstimatorKind::Calibrated => Estimator::Calibrated,
             EstimatorKind::Simple => Estimator::Simple,
@@ -68,6 +76,7 @@ impl Live {
             generation,
             estimator,
             places,
+            lanes,
         }
     }
 
@@ -115,8 +124,6 @@ pub(crate) struct Shared {
     /// What the provider's clock shows.
     provider_clock: Mutex<ProviderClock>,
     pub(crate) registry: Registry,
-    /// The ways to reach models, and how each does.
-    pub(crate) lanes: Lanes,
     /// How full pools were.
     pub(crate) past: Mutex<Past>,
     /// What happened to pools.
@@ -178,7 +185,7 @@ impl Shared {
         let lanes = Lanes::new(clock, Arc::clone(&metrics), &settings);
         let telemetry = Telemetry::start(settings.telemetry.as_ref(), &metrics, &control);
         Self {
-            live: RwLock::new(Arc::new(Live::new(settings, 0))),
+            live: RwLock::new(Arc::new(Live::new(settings, lanes, 0))),
             clock,
             started: clock.now(),
             provider_clock: Mutex::default(),
@@ -189,7 +196,6 @@ impl Shared {
                 sharing,
                 control,
             ),
-            lanes,
             past: Mutex::default(),
             changes,
             hot,
@@ -218,11 +224,8 @@ impl Shared {
     /// Puts other settings in force for requests that come from now on.
     pub(crate) fn replace_settings(&self, settings: Settings) {
         let mut live = self.live.write();
-        let generation = live.generation + 1;
-        *live = Arc::new(Live::new(settings, generation));
-        let changed = Arc::clone(&live);
-        drop(live);
-        self.lanes.reconfigure(&changed.settings);
+        let next = live.after(settings);
+        *live = Arc::new(next);
     }
 
     /// Waits until the gateway stops.

@@ -1,6 +1,7 @@
 //! Which lane has the prompt cache of a session.
 //!
-//! A session that was seen is remembered, in bounded memory. One that was not is placed by
+//! A session that was seen is remembered, in bounded memory, with the name of its lane: that holds when
+//! lanes are added or taken away. One that was not is placed by
 //! rendezvous hashing: every instance computes the same lane from the same names without talking,
 //! and when a lane comes or goes only the sessions of that lane move.
 
@@ -54,7 +55,7 @@ pub struct Affinity {
 
 #[derive(Clone, Copy, Debug)]
 struct Kept {
-    lane: LaneId,
+    lane: LaneKey,
     at: Timestamp,
     /// Its key in `by_use`.
     used: u64,
@@ -74,13 +75,13 @@ impl Affinity {
 
     /// The lane that the session went to last, unless that is forgotten.
     #[must_use]
-    pub fn last(&self, session: SessionKey, now: Timestamp) -> Option<LaneId> {
+    pub fn last(&self, session: SessionKey, now: Timestamp) -> Option<LaneKey> {
         let kept = self.sessions.get(&session)?;
         (now.saturating_since(kept.at) <= self.settings.kept_for).then_some(kept.lane)
     }
 
     /// The session went to that lane now.
-    pub fn keep(&mut self, session: SessionKey, lane: LaneId, now: Timestamp) {
+    pub fn keep(&mut self, session: SessionKey, lane: LaneKey, now: Timestamp) {
         let used = self.uses;
         self.uses += 1;
         let kept = Kept {
@@ -156,6 +157,10 @@ mod tests {
         SessionKey::of(["tenant", &number.to_string()])
     }
 
+    fn key(number: usize) -> LaneKey {
+        LaneKey::of("provider", &number.to_string())
+    }
+
     fn small(sessions_max: usize) -> Affinity {
         let kept_for = Duration::from_secs(60);
         Affinity::new(AffinitySettings {
@@ -167,24 +172,24 @@ mod tests {
     #[test]
     fn the_session_that_was_not_used_for_longest_is_forgotten_first() {
         let mut affinity = small(2);
-        affinity.keep(session(1), LaneId(1), at(0));
-        affinity.keep(session(2), LaneId(2), at(1));
-        affinity.keep(session(1), LaneId(3), at(2));
-        affinity.keep(session(4), LaneId(4), at(3));
-        assert_eq!(affinity.last(session(1), at(3)), Some(LaneId(3)));
+        affinity.keep(session(1), key(1), at(0));
+        affinity.keep(session(2), key(2), at(1));
+        affinity.keep(session(1), key(3), at(2));
+        affinity.keep(session(4), key(4), at(3));
+        assert_eq!(affinity.last(session(1), at(3)), Some(key(3)));
         assert_eq!(affinity.last(session(2), at(3)), None);
-        assert_eq!(affinity.last(session(4), at(3)), Some(LaneId(4)));
+        assert_eq!(affinity.last(session(4), at(3)), Some(key(4)));
     }
 
     #[test]
     fn a_session_is_forgotten_at_its_age_and_leaves_nothing_behind() {
         let mut affinity = small(1000);
         for number in 0..500 {
-            affinity.keep(session(number), LaneId(1), at(0));
+            affinity.keep(session(number), key(1), at(0));
         }
-        assert_eq!(affinity.last(session(7), at(60)), Some(LaneId(1)));
+        assert_eq!(affinity.last(session(7), at(60)), Some(key(1)));
         assert_eq!(affinity.last(session(7), at(61)), None);
-        affinity.keep(session(1000), LaneId(1), at(61));
+        affinity.keep(session(1000), key(1), at(61));
         assert_eq!((affinity.len(), affinity.by_use.len()), (1, 1));
     }
 
@@ -192,8 +197,8 @@ mod tests {
     fn memory_is_bounded_however_many_sessions_there_are() {
         let mut affinity = small(100);
         for number in 0..10_000 {
-            affinity.keep(session(number), LaneId(1), at(0));
-            affinity.keep(session(number / 2), LaneId(2), at(0));
+            affinity.keep(session(number), key(1), at(0));
+            affinity.keep(session(number / 2), key(2), at(0));
         }
         assert_eq!((affinity.len(), affinity.by_use.len()), (100, 100));
     }

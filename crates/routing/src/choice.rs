@@ -18,7 +18,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::affinity::{SessionKey, rendezvous};
-use crate::lane::{Lane, LaneId};
+use crate::lane::{Lane, LaneId, LaneKey};
 use crate::time::Timestamp;
 use field::{Field, Member, Standing};
 use rank::rank;
@@ -32,7 +32,7 @@ pub struct Session {
     /// Which one.
     pub key: SessionKey,
     /// Where [`Affinity::last`](crate::Affinity::last) says that it was.
-    pub last: Option<LaneId>,
+    pub last: Option<LaneKey>,
 }
 
 /// What a choice has to know of the call, beside what its [`Lane`]s say.
@@ -271,7 +271,8 @@ impl Router {
             self.settings.policy != Policy::Cheapest || price(*index) <= price(by_policy)
         };
         let of_lane = |id| settled().find(|index| lanes[*index].id == id);
-        let known = session.last.and_then(of_lane);
+        let of_key = |key| settled().find(|index| lanes[*index].key == key);
+        let known = session.last.and_then(of_key);
         if let Some(known) = known.filter(bearable).filter(cheap) {
             return Some((known, Reason::Affinity));
         }

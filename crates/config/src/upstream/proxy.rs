@@ -12,7 +12,7 @@ use crate::{Origin, Secret};
 const ENVIRONMENT: &str = "environment";
 
 /// A proxy, and who asks to use it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     /// Its address, http or https, without user, password and path.
     pub address: Url,

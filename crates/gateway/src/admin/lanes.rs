@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 
 async fn lanes(State(shared): State<Arc<Shared>>, _: NoParameters) -> Json<Lanes> {
     let live = shared.live();
-    let all = shared.lanes.all();
+    let all = live.lanes.all();
     let states = all
         .iter()
         .map(|lane| lane_state(lane, &live.settings, shared.clock));
@@ -53,7 +53,8 @@ async fn reset(
     let Ok(Path(name)) = name else {
         return Err(Problem::invalid("name", "UTF-8, percent-encoded"));
     };
-    let lanes = shared.lanes.all();
+    let live = shared.live();
+    let lanes = live.lanes.all();
     let Some(lane) = lanes.iter().find(|lane| *lane.name == *name) else {
         return Err(Problem::not_found(
             "no lane has this name; /monitoring/lanes lists those that there are",
@@ -65,7 +66,6 @@ async fn reset(
         asked_by = "an operator with the admin token",
         "the lane is taken to be well, whatever its calls told"
     );
-    let live = shared.live();
     Ok(Json(lane_state(lane, &live.settings, shared.clock)))
 }
 
@@ -112,7 +112,7 @@ fn lane_now(lane: &Lane, now: Timestamp) -> Option<LaneNow> {
 /// Fills the gauges of lanes. Where several have one name in metrics, the worst of them counts.
 pub(super) fn fill_gauges(shared: &Shared) {
     let mut states: BTreeMap<Arc<str>, f64> = BTreeMap::new();
-    for lane in shared.lanes.all() {
+    for lane in shared.live().lanes.all() {
         let Some(view) = lane.view() else {
             continue;
         };

@@ -1,12 +1,14 @@
 //! What is known of choices between the lanes of one model.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use paceline_config::{Choose, FallBack, HedgeRule, ModelRule};
 use paceline_routing::{
     Affinity, AffinitySettings, Call, Choice, FallBackOn, Hedge, HedgeDelay, HedgeSettings, Lane,
-    LaneId, Policy, Router, RouterSettings, Session, SessionKey, Timestamp,
+    LaneId, LaneKey, Policy, Router, RouterSettings, Session, SessionKey, Timestamp,
 };
+use parking_lot::Mutex;
 
 use super::lane::jitter;
 
@@ -14,16 +16,27 @@ use super::lane::jitter;
 #[derive(Debug)]
 pub(crate) struct Chooser {
     router: Router,
-    affinity: Affinity,
+    /// Where sessions were, which outlives a change of the rule.
+    affinity: Arc<Mutex<Affinity>>,
     /// `None`: calls are not sent a second time.
     hedge: Option<Hedge>,
 }
 
 impl Chooser {
     pub(super) fn new(rule: &ModelRule) -> Self {
+        let affinity = Affinity::new(AffinitySettings::default());
+        Self::with(rule, Arc::new(Mutex::new(affinity)))
+    }
+
+    /// One that goes by another rule, and knows where sessions were.
+    pub(super) fn under(&self, rule: &ModelRule) -> Self {
+        Self::with(rule, Arc::clone(&self.affinity))
+    }
+
+    fn with(rule: &ModelRule, affinity: Arc<Mutex<Affinity>>) -> Self {
         Self {
             router: Router::new(router_settings(rule)),
-            affinity: Affinity::new(AffinitySettings::default()),
+            affinity,
             hedge: rule.hedge.map(|hedge| Hedge::new(hedge_settings(hedge))),
         }
     }
@@ -37,7 +50,7 @@ impl Chooser {
     ) -> Choice {
         let session = session.map(|key| Session {
             key,
-            last: self.affinity.last(key, now),
+            last: self.affinity.lock().last(key, now),
         });
         let call = Call {
             session,
@@ -49,8 +62,8 @@ impl Chooser {
     }
 
     /// A call of the session was answered over a lane.
-    pub(crate) fn answered(&mut self, session: SessionKey, lane: LaneId, now: Timestamp) {
-        self.affinity.keep(session, lane, now);
+    pub(crate) fn answered(&mut self, session: SessionKey, lane: LaneKey, now: Timestamp) {
+        self.affinity.lock().keep(session, lane, now);
     }
 
     /// A call begins that could be sent a second time: how long after the first time, where that is

@@ -1,11 +1,12 @@
 //! One lane, and the leave to send a call over it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use paceline_limiter::Timestamp;
 use paceline_provider::Fault as Blame;
 use paceline_routing::{
-    Breaker, BreakerView, Fault, FaultKind, Health, Outcome, Pass, Refused, StateView,
+    Breaker, BreakerView, Fault, FaultKind, Health, LaneKey, Outcome, Pass, Refused, StateView,
 };
 use paceline_telemetry::Metrics;
 use parking_lot::Mutex;
@@ -25,7 +26,7 @@ pub(crate) struct Lane {
     pub(crate) provider: Arc<str>,
     pub(crate) model: Arc<str>,
     /// Whether the settings name it, and not a caller.
-    pub(super) is_configured: bool,
+    is_configured: AtomicBool,
     /// `None`: lanes are not watched.
     breaker: Option<Mutex<Breaker>>,
     drawn: Drawn,
@@ -63,7 +64,7 @@ impl Lane {
             name: named.name,
             provider: named.provider,
             model: named.model,
-            is_configured: named.is_configured,
+            is_configured: AtomicBool::new(named.is_configured),
             breaker: breaker.map(Mutex::new),
             drawn: Drawn::default(),
             meter: Meter::new(metrics, named.label),
@@ -72,13 +73,28 @@ impl Lane {
         }
     }
 
+    /// Whether the settings name it, and not a caller.
+    pub(super) fn is_configured(&self) -> bool {
+        self.is_configured.load(Ordering::Relaxed)
+    }
+
+    /// Other settings hold, which name it or do not.
+    pub(super) fn set_configured(&self, is_configured: bool) {
+        self.is_configured.store(is_configured, Ordering::Relaxed);
+    }
+
     /// What callers are told of it: its name, and of one whose model they named themselves the provider
     /// alone. What a caller sends does not come back in headers.
     pub(crate) fn shown(&self) -> &Arc<str> {
-        match self.is_configured {
+        match self.is_configured() {
             true => &self.name,
             false => &self.provider,
         }
+    }
+
+    /// Its name as a number.
+    pub(crate) fn key(&self) -> LaneKey {
+        LaneKey::of(&self.provider, &self.model)
     }
 
     /// What the lane is fit for now.

@@ -1,4 +1,4 @@
-//! All lanes of the process: those that the settings name, and others as traffic needs them.
+//! All lanes under certain settings: those that the settings name, and others as traffic needs them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -29,57 +29,111 @@ const OTHER: &str = "other";
 /// By provider, then by the model's name there.
 type ByName = HashMap<Arc<str>, HashMap<Arc<str>, Arc<Lane>>>;
 
-/// All lanes, and what is known of choices between them.
+/// All lanes under certain settings, and what is known of choices between them.
+///
+/// Other settings have lanes and choosers of their own, so that a call which began under former ones
+/// goes by these to its end. What a change does not concern is the same in both.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     lanes: RwLock<ByName>,
-    /// By the name of the rule of `[models]`.
-    choosers: RwLock<HashMap<String, Arc<Mutex<Chooser>>>>,
+    /// In the order of `settings.models`.
+    choosers: Vec<Arc<Mutex<Chooser>>>,
+    rule: paceline_config::Breaker,
     /// The lanes that callers made up and that have names of their own in metrics. Series stay, and
     /// so do these.
-    labels: Mutex<HashSet<Arc<str>>>,
+    labels: Arc<Mutex<HashSet<Arc<str>>>>,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
 
 impl Lanes {
     pub(crate) fn new(clock: Clock, metrics: Arc<Metrics>, settings: &Settings) -> Self {
+        let choosers = settings.models.iter().map(Chooser::new);
         let lanes = Self {
             lanes: RwLock::default(),
-            choosers: RwLock::default(),
-            labels: Mutex::default(),
+            choosers: choosers.map(shared).collect(),
+            rule: settings.breaker.clone(),
+            labels: Arc::default(),
             metrics,
             clock,
         };
-        lanes.reconfigure(settings);
+        lanes.make_configured(settings);
         lanes
     }
 
-    /// The lane to a model at a provider.
-    pub(crate) fn lane(&self, settings: &Settings, provider: &str, model: &str) -> Arc<Lane> {
-        let known = |lanes: &ByName| {
-            let lane = lanes.get(provider)?.get(model)?;
-            Some(Arc::clone(lane))
+    /// Those of other settings: lanes keep their breakers, rules their turns and their sessions,
+    /// wherever nothing that concerns them has changed.
+    pub(crate) fn after(&self, before: &Settings, settings: &Settings) -> Self {
+        let choosers = settings.models.iter();
+        let choosers = choosers.map(|rule| self.chooser_after(before, rule));
+        let mut kept = ByName::default();
+        if settings.breaker == before.breaker {
+            let same = |provider: &str| {
+                let reach = settings.reach(provider);
+                reach.is_some() && reach == before.reach(provider)
+            };
+            kept.clone_from(&self.lanes.read());
+            kept.retain(|provider, _| same(provider));
+        }
+        let named: HashSet<_> = configured_lanes(settings).collect();
+        for models in kept.values_mut() {
+            for lane in models.values() {
+                lane.set_configured(named.contains(&(&*lane.provider, &*lane.model)));
+            }
+            // One that shared its name in metrics with others gets its own where the settings name it.
+            models.retain(|_, lane| !lane.is_configured() || lane.label() == &lane.name);
+        }
+        let lanes = Self {
+            lanes: RwLock::new(kept),
+            choosers: choosers.collect(),
+            rule: settings.breaker.clone(),
+            labels: Arc::clone(&self.labels),
+            metrics: Arc::clone(&self.metrics),
+            clock: self.clock,
         };
-        if let Some(lane) = known(&self.lanes.read()) {
+        lanes.make_configured(settings);
+        lanes
+    }
+
+    /// What is known of choices under a rule that may be new, or another than it was.
+    fn chooser_after(&self, before: &Settings, rule: &ModelRule) -> Arc<Mutex<Chooser>> {
+        let mut known = before.models.iter().zip(&self.choosers);
+        match known.find(|(former, _)| former.name == rule.name) {
+            Some((former, chooser)) if former == rule => Arc::clone(chooser),
+            Some((_, chooser)) => shared(chooser.lock().under(rule)),
+            None => shared(Chooser::new(rule)),
+        }
+    }
+
+    /// The lane to a model at a provider.
+    pub(crate) fn lane(&self, provider: &str, model: &str) -> Arc<Lane> {
+        if let Some(lane) = known(&self.lanes.read(), (provider, model)) {
             return lane;
         }
         let mut lanes = self.lanes.write();
-        if let Some(lane) = known(&lanes) {
+        if let Some(lane) = known(&lanes, (provider, model)) {
             return lane;
         }
         if lanes.values().map(HashMap::len).sum::<usize>() >= LANES_MAX {
             for models in lanes.values_mut() {
-                models.retain(|_, lane| lane.is_configured || Arc::strong_count(lane) > 1);
+                models.retain(|_, lane| lane.is_configured() || Arc::strong_count(lane) > 1);
             }
         }
-        self.make(&mut lanes, settings, (provider, model), false)
+        self.make(&mut lanes, (provider, model), false)
+    }
+
+    fn make_configured(&self, settings: &Settings) {
+        let mut lanes = self.lanes.write();
+        for names in configured_lanes(settings) {
+            if known(&lanes, names).is_none() {
+                self.make(&mut lanes, names, true);
+            }
+        }
     }
 
     fn make(
         &self,
         lanes: &mut ByName,
-        settings: &Settings,
         (provider, model): (&str, &str),
         is_configured: bool,
     ) -> Arc<Lane> {
@@ -95,7 +149,7 @@ impl Lanes {
             label,
             is_configured,
         };
-        let rule = &settings.breaker;
+        let rule = &self.rule;
         let breaker = rule
             .is_enabled
             .then(|| Breaker::new(breaker_settings(rule)));
@@ -120,15 +174,9 @@ impl Lanes {
         Arc::clone(name)
     }
 
-    /// What is known of choices under a rule.
-    pub(crate) fn chooser(&self, rule: &ModelRule) -> Arc<Mutex<Chooser>> {
-        let name = rule.name.as_str();
-        if let Some(chooser) = self.choosers.read().get(name) {
-            return Arc::clone(chooser);
-        }
-        let mut choosers = self.choosers.write();
-        let chooser = choosers.entry(name.to_owned());
-        Arc::clone(chooser.or_insert_with(|| Arc::new(Mutex::new(Chooser::new(rule)))))
+    /// What is known of choices under the rule at this place in `settings.models`.
+    pub(crate) fn chooser(&self, rule: usize) -> Option<&Mutex<Chooser>> {
+        self.choosers.get(rule).map(Arc::as_ref)
     }
 
     /// All lanes, in the order of their names.
@@ -138,16 +186,15 @@ impl Lanes {
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
+}
 
-    /// Forgets how lanes did: other settings hold from now on.
-    pub(crate) fn reconfigure(&self, settings: &Settings) {
-        let mut lanes = ByName::default();
-        for names in configured_lanes(settings) {
-            self.make(&mut lanes, settings, names, true);
-        }
-        *self.lanes.write() = lanes;
-        self.choosers.write().clear();
-    }
+fn shared(chooser: Chooser) -> Arc<Mutex<Chooser>> {
+    Arc::new(Mutex::new(chooser))
+}
+
+fn known(lanes: &ByName, (provider, model): (&str, &str)) -> Option<Arc<Lane>> {
+    let lane = lanes.get(provider)?.get(model)?;
+    Some(Arc::clone(lane))
 }
 
 fn breaker_settings(rule: &paceline_config::Breaker) -> BreakerSettings {

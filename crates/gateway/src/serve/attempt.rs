@@ -11,7 +11,7 @@ use paceline_config::{Retry, UPSTREAM};
 use paceline_limiter::{Metric, Outcome as Fate, Timestamp};
 use paceline_pace::{charged_although_refused, is_quota};
 use paceline_provider::{Pacing, Refusal, RefusalKind, RetryAdvice};
-use paceline_routing::{Fault, FaultKind, LaneId, Outcome as LaneOutcome};
+use paceline_routing::{Fault, FaultKind, Outcome as LaneOutcome};
 
 use super::choose::{Trigger, choose, falls_back, session};
 use super::plan::Plan;
@@ -549,14 +549,12 @@ fn cool_down(
 
 /// The session goes on over the lane that has its prompt.
 fn keep_session(exchange: &Exchange, plan: &Plan, way: usize) {
-    let (Some(rule), Some(session)) = (plan.rule(), session(exchange)) else {
+    let (Some(chooser), Some(session)) = (plan.chooser(), session(exchange)) else {
         return;
     };
-    if let Ok(place) = u32::try_from(way) {
-        let shared = &exchange.shared;
-        let now = routing_time(shared.clock.now());
-        let chooser = shared.lanes.chooser(rule);
-        chooser.lock().answered(session, LaneId(place), now);
+    if let Some(way) = plan.ways.get(way) {
+        let now = routing_time(exchange.shared.clock.now());
+        chooser.lock().answered(session, way.lane.key(), now);
     }
 }
 

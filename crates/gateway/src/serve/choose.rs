@@ -7,7 +7,7 @@ use futures_util::future::select_all;
 use paceline_config::{Choose, FallBack};
 use paceline_limiter::{Prospect, Timestamp};
 use paceline_provider::{Fault, Refusal, RefusalKind};
-use paceline_routing::{Fit, Health, Lane, LaneId, LaneKey, SessionKey};
+use paceline_routing::{Fit, Health, Lane, LaneId, SessionKey};
 use paceline_tokens::prices::{CostBound, Date};
 
 use super::Call;
@@ -152,12 +152,10 @@ fn look(call: &Call) -> Look {
         let model = exchange.model.as_deref().unwrap_or("-");
         return Look::Nothing(Box::new(Problem::no_lane_takes(model)));
     }
-    let Some(rule) = plan.rule().filter(|_| plan.ways.len() > 1) else {
+    let Some(chooser) = plan.chooser().filter(|_| plan.ways.len() > 1) else {
         return look_for_words(&lanes);
     };
-    let shared = &exchange.shared;
-    let now = routing_time(shared.clock.now());
-    let chooser = shared.lanes.chooser(rule);
+    let now = routing_time(exchange.shared.clock.now());
     let choice = chooser.lock().choose(session(exchange), &lanes, now);
     match (choice.order.first(), choice.returns_at()) {
         (Some(first), _) => Look::Go(first.lane.0 as usize),
@@ -187,11 +185,12 @@ fn look_for_words(lanes: &[Lane]) -> Look {
     }
 }
 
-/// The session that a call belongs to, of its tenant.
+/// The session that a call belongs to, of its tenant and with its model: each model has its own cache.
 pub(super) fn session(exchange: &Exchange) -> Option<SessionKey> {
     let caller = &exchange.caller;
     let session = caller.session.as_deref()?;
-    Some(SessionKey::of([&*caller.tenant, session]))
+    let model = exchange.model.as_deref().unwrap_or_default();
+    Some(SessionKey::of([&*caller.tenant, model, session]))
 }
 
 /// The lanes that are left, as they are now.
@@ -215,13 +214,12 @@ pub(super) fn views(exchange: &Exchange, plan: &Plan) -> Vec<Lane> {
 fn view(exchange: &Exchange, plan: &Plan, (way, id): (&Way, LaneId), now: Timestamp) -> Lane {
     let lane = &way.lane;
     let latency = lane.latency(paceline_routing::Latency::expected);
-    let key = LaneKey::of(&lane.provider, &lane.model);
     let mut view = Lane {
         priority: way.priority,
         weight: way.weight,
         health: lane.health(),
         latency,
-        ..Lane::new(id, key)
+        ..Lane::new(id, lane.key())
     };
     let is_too_long = way
         .context_tokens

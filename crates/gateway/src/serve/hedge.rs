@@ -29,15 +29,14 @@ type Landed = (Result<Sent, SendError>, SentBy);
 
 /// When the first attempt of the call is late; `None` where there is to be no second one.
 pub(super) fn late_after(exchange: &Exchange, plan: &Plan, way: usize) -> Option<Duration> {
-    let rule = plan.rule().filter(|rule| rule.hedge.is_some())?;
+    plan.rule().filter(|rule| rule.hedge.is_some())?;
     let is_first = exchange.attempts == 0 && exchange.unsent == 0;
     let is_awaited = exchange.caller.tier == Tier::Interactive;
     if !is_first || !is_awaited || plan.ways.len() < 2 || !plan.payload.repeatable() {
         return None;
     }
     let p95 = plan.ways.get(way)?.lane.latency(Latency::p95);
-    let chooser = exchange.shared.lanes.chooser(rule);
-    chooser.lock().late_after(p95)
+    plan.chooser()?.lock().late_after(p95)
 }
 
 /// A second attempt under way.
@@ -140,9 +139,8 @@ async fn second(worker: &Worker, plan: &mut Plan, beside: Exchange, first: usize
     let shared = Arc::clone(&beside.shared);
     let lanes = views(&beside, plan);
     let now = routing_time(shared.clock.now());
-    let chooser = shared.lanes.chooser(plan.rule()?);
     let first = LaneId(u32::try_from(first).ok()?);
-    let lane = chooser.lock().second(first, lanes, now)?;
+    let lane = plan.chooser()?.lock().second(first, lanes, now)?;
     let way = usize::try_from(lane.0).ok()?;
     let made = make(worker, plan, beside, way).await;
     if made.is_none() {

@@ -9,12 +9,14 @@ use paceline_config::{Choose, DomainRule, ModelRule};
 use paceline_limiter::{Charge, Metric};
 use paceline_provider::{Admission, BodyKind, EndpointKind, Pacing, Profile, RequestFacts};
 use paceline_tokens::{Estimate, TextProfile};
+use parking_lot::Mutex;
 
 use crate::body::UpstreamBody;
 use crate::budget;
 use crate::exchange::Exchange;
 use crate::intake::{IntakeBounds, IntakeError, WholeBody, multipart_model, read_head, read_whole};
 use crate::labels;
+use crate::lanes::Chooser;
 use crate::learn::{coarse_profile, estimate_input};
 use crate::pace::{charge_parts, charge_rule};
 use crate::record::split_tags;
@@ -66,6 +68,11 @@ impl Plan {
     /// The rule that says what is behind the name, where one does.
     pub(crate) fn rule(&self) -> Option<&ModelRule> {
         self.live.settings.models.get(self.rule?)
+    }
+
+    /// What is known of choices under that rule.
+    pub(crate) fn chooser(&self) -> Option<&Mutex<Chooser>> {
+        self.live.lanes.chooser(self.rule?)
     }
 }
 

@@ -213,10 +213,7 @@ impl Maker<'_> {
         let own = OwnKey::of(upstream, self.is_behind_rule);
         let own_key = own.is_used_for(self.headers);
         let is_renamed = *behind.model != *self.model;
-        let lane = self
-            .shared
-            .lanes
-            .lane(settings, behind.provider, &behind.model);
+        let lane = self.live.lanes.lane(behind.provider, &behind.model);
         let mut way = Way {
             lane,
             profile,

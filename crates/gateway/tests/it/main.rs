@@ -31,6 +31,7 @@ mod reach;
 mod records;
 mod refusals;
 mod relay;
+mod reloads;
 mod sharing;
 mod simulation;
 mod store;

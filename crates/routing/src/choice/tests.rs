@@ -247,7 +247,7 @@ fn in_session(name: &str, last: Option<u32>) -> Call {
     Call {
         session: Some(Session {
             key: SessionKey::of(["tenant", name]),
-            last: last.map(LaneId),
+            last: last.map(|id| lane(id).key),
         }),
         ..CALL
     }

@@ -89,7 +89,7 @@ proptest! {
         last in proptest::option::of(0_u32..6), in_session: bool,
     ) {
         let key = SessionKey::of(["session"]);
-        let session = in_session.then_some(Session { key, last: last.map(LaneId) });
+        let session = in_session.then_some(Session { key, last: last.map(|id| LaneKey::of("p", &id.to_string())) });
         let choice = router(policy).choose(&Call { session, may_probe, draw }, &lanes);
         let mut placed: Vec<LaneId> = choice.order.iter().map(|placed| placed.lane).collect();
         placed.sort();
@@ -117,7 +117,7 @@ proptest! {
             ..Lane::new(LaneId(id), LaneKey::of("p", &id.to_string()))
         }).collect();
         let last = last % lanes.len();
-        let session = Session { key: SessionKey::of(["s"]), last: Some(lanes[last].id) };
+        let session = Session { key: SessionKey::of(["s"]), last: Some(lanes[last].key) };
         let call = Call { session: Some(session), may_probe: true, draw: 0.0 };
         let first = router(policy).choose(&call, &lanes).order[0];
         let others = waits.iter().enumerate().filter(|(lane, _)| *lane != last);

@@ -56,22 +56,22 @@ fn lanes_of_the_settings_are_there_before_any_call() {
 fn callers_cannot_push_out_the_lanes_of_the_settings_nor_fill_the_metrics() {
     let settings = settings();
     let lanes = lanes(&settings);
-    let configured = lanes.lane(&settings, "upstream", "gpt-4o-mini");
+    let configured = lanes.lane("upstream", "gpt-4o-mini");
     let fault = || Outcome::Fault(Fault::new(FaultKind::Account));
     configured.begin().unwrap().end(&fault());
     drop(configured);
-    let long = lanes.lane(&settings, "upstream", &"x".repeat(OWN_LABEL_BYTES_MAX));
+    let long = lanes.lane("upstream", &"x".repeat(OWN_LABEL_BYTES_MAX));
     assert_eq!(&**long.label(), OTHER);
     let mut labels = HashSet::new();
     for index in 0..LANES_MAX + 50 {
-        let lane = lanes.lane(&settings, "upstream", &format!("made-up-{index}"));
+        let lane = lanes.lane("upstream", &format!("made-up-{index}"));
         labels.insert(Arc::clone(lane.label()));
         drop(lane.begin().unwrap());
     }
     assert_eq!(labels.len(), OWN_LABELS_MAX + 1);
     assert!(labels.contains(OTHER));
     assert!(lanes.all().len() <= LANES_MAX);
-    let configured = lanes.lane(&settings, "upstream", "gpt-4o-mini");
+    let configured = lanes.lane("upstream", "gpt-4o-mini");
     assert_eq!(&**configured.label(), "upstream/gpt-4o-mini");
     assert_eq!(configured.view().unwrap().trips, 1);
     let text = lanes.metrics.encode().unwrap();
@@ -88,7 +88,7 @@ fn callers_cannot_push_out_the_lanes_of_the_settings_nor_fill_the_metrics() {
 fn every_way_to_end_is_counted_once_and_a_reset_makes_a_lane_well() {
     let settings = settings();
     let lanes = lanes(&settings);
-    let lane = lanes.lane(&settings, "upstream", "gpt-4o-mini");
+    let lane = lanes.lane("upstream", "gpt-4o-mini");
     for outcome in [
         Outcome::Whole,
         Outcome::Refused,
