@@ -180,8 +180,9 @@ impl Recorder {
         let usage = usage_of(exchange, ending);
         let day = Date::of_unix_seconds(now_ms.unsigned_abs() / 1_000);
         let asked = exchange.model.as_deref().unwrap_or_default();
-        let there = lane.map(|lane| &*lane.model);
-        let names = [exchange.model_answered.as_deref(), there, Some(asked)];
+        // A name that the lane does not keep may be that of another model, with another price.
+        let there = lane.map_or(asked, |lane| &lane.model);
+        let names = [exchange.model_answered.as_deref(), Some(there)];
         let mut names = names.into_iter().flatten();
         let price = names.find_map(|model| book.price_at(&provider, model, day));
         let was_billed = was_billed(exchange, ending);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use paceline_ledger::{Entry, Filter, Outcome, Query};
+use paceline_simulator::{Simulator, SimulatorSettings};
 use paceline_testkit::{TestGateway, chat};
 
 use crate::provider::{provider, settings};
@@ -64,6 +65,24 @@ async fn a_call_leaves_who_what_how_much_and_how_long() -> Result<()> {
     }
     let total = gateway.ledger().await?.query(&Query::default()).await?;
     assert_eq!(total.groups[0].usage.output_tokens, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_name_in_front_of_another_model_does_not_lend_it_its_price() -> Result<()> {
+    let simulator = Simulator::start(SimulatorSettings {
+        models: vec!["my-own-model".to_owned()],
+        ..settings(vec![])
+    })
+    .await?;
+    let alias = format!("{PRICED}[models.\"gpt-4o\"]\nlanes = [{{ model = \"my-own-model\" }}]\n");
+    let gateway = TestGateway::start(simulator.address(), &alias)?;
+    let body = chat(5, false).replace("gpt-4o-mini", "gpt-4o");
+    let answer = gateway.caller().chat(&[], body).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let entry = only_entry(&gateway).await?;
+    assert_eq!((&*entry.model, entry.output_tokens), ("gpt-4o", 5));
+    assert_eq!((entry.cost_nanousd, entry.price_version), (None, None));
     Ok(())
 }
 
