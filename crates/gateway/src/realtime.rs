@@ -123,7 +123,7 @@ async fn turn(
     let model = model_in_query(request.uri().query().unwrap_or_default());
     exchange.model = Some(Arc::clone(&model));
     let refuse = |problem| (problem, Ending::Refused);
-    check_model(exchange).map_err(refuse)?;
+    check_model(&exchange.caller, &model).map_err(refuse)?;
     let patience = exchange.caller.max_wait;
     // What a session takes is not told here, so that it counts as the longest answer of its model.
     let purse = &worker.shared.purse;

@@ -8,6 +8,8 @@ use paceline_provider::Dialect;
 /// What is behind a model's name.
 #[derive(Debug)]
 pub(crate) struct Route<'a> {
+    /// The name that leads there: the caller's, or the one that a route put in its place.
+    pub(crate) name: &'a str,
     /// The rule that takes the name; `None` where no rule does.
     pub(crate) rule: Option<&'a ModelRule>,
     /// The lanes, in the order of the rule.
@@ -47,6 +49,7 @@ impl<'a> Route<'a> {
         if let Some(rule) = settings.models.iter().find(|rule| rule.name.matches(name)) {
             let lanes = rule.lanes.iter().map(|lane| Behind::of(lane, name));
             return Self {
+                name,
                 rule: Some(rule),
                 lanes: lanes.collect(),
             };
@@ -59,6 +62,7 @@ impl<'a> Route<'a> {
         let (provider, model) =
             addressed.unwrap_or_else(|| (speaking(settings, wanted.dialect), name));
         Self {
+            name,
             rule: None,
             lanes: vec![Behind::plain(provider, model)],
         }

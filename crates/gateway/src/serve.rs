@@ -33,7 +33,7 @@ use crate::upstream::OwnKey;
 
 pub(crate) use attempt::own_headers;
 use listing::Listing;
-pub(crate) use plan::{Plan, check_model};
+pub(crate) use plan::{Plan, check_model, tags_of};
 use send::Refused;
 
 /// Answers one request on the data plane.

@@ -26,10 +26,10 @@ use crate::caller::Caller;
 use crate::intake::{IntakeBounds, IntakeError, read_whole};
 use crate::labels;
 use crate::pace::Pool;
-use crate::record::split_tags;
 use crate::respond::Problem;
 use crate::route::{Route, Wanted};
 use crate::serve::way::{Maker, Toll, Way};
+use crate::serve::{check_model, tags_of};
 use crate::shared::{Live, Shared};
 
 use projection::{Binds, Projection};
@@ -105,10 +105,7 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let body = read_whole(body, bounds, shared).await?.bytes;
     let batch = read(&body, &live).map_err(IntakeError::Problem)?;
-    if let Some(key) = caller.key.as_ref().filter(|key| !key.allows(&batch.model)) {
-        let problem = Problem::model_not_allowed(&batch.model, &key.id);
-        return Err(IntakeError::Problem(problem));
-    }
+    check_model(&caller, &batch.model).map_err(IntakeError::Problem)?;
     let asker = (&*live, &caller, &head.headers);
     let ways = ways_of(shared, asker, &batch).map_err(IntakeError::Problem)?;
     let output = output_each(shared, &live, &batch);
@@ -149,13 +146,14 @@ fn ways_of(
     (live, caller, headers): (&Live, &Caller, &HeaderMap),
     batch: &Batch,
 ) -> Result<Vec<Way>, Problem> {
-    let tags = caller.tags.as_deref().map(split_tags).unwrap_or_default();
+    let tags = tags_of(caller);
     let wanted = Wanted {
         model: &batch.model,
         tags: &tags,
         dialect: batch.kind.dialect(),
     };
     let route = Route::find(&live.settings, wanted);
+    check_model(caller, route.name)?;
     let maker = Maker {
         shared,
         live,

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::body::UpstreamBody;
 use crate::budget;
+use crate::caller::Caller;
 use crate::exchange::Exchange;
 use crate::intake::{IntakeBounds, IntakeError, WholeBody, multipart_model, read_head, read_whole};
 use crate::labels;
@@ -177,9 +178,9 @@ fn plan_unread(
     let model = multipart_model(first).unwrap_or(NO_MODEL);
     if is_paced {
         exchange.model = Some(Arc::from(model));
-        check_model(exchange)?;
+        check_model(&exchange.caller, model)?;
     }
-    let tags = tags_of(exchange);
+    let tags = tags_of(&exchange.caller);
     let wanted = Wanted {
         model,
         tags: &tags,
@@ -222,7 +223,7 @@ fn plan_json(
     let model: Arc<str> = Arc::from(&*facts.model);
     exchange.stream = facts.stream;
     exchange.model = Some(Arc::clone(&model));
-    check_model(exchange)?;
+    check_model(&exchange.caller, &model)?;
     let expected = shared.estimate(&model, labels::endpoint(kind), live.estimator, &input);
     let estimate = expected.estimate;
     exchange.expected_output_tokens = expected.output_tokens();
@@ -241,13 +242,38 @@ fn plan_json(
             kind,
             EndpointKind::ChatCompletions | EndpointKind::Completions
         );
-    let tags = tags_of(exchange);
+    let toll = |rule: &DomainRule, profile: &'static Profile| {
+        json_toll(&facts, (rule, profile), &live, &estimate)
+    };
+    lay_ways(shared, plan, exchange, &model, &toll)?;
+    let first = plan.ways.first().and_then(|way| way.paced.as_ref());
+    let charge = first.map_or(Charge::ZERO, |paced| paced.charge);
+    exchange.estimated_tokens = charge.get(Metric::Tokens);
+    exchange.images = charge.get(Metric::Images);
+    drop(facts);
+    plan.payload = Payload::Whole(body);
+    Ok(())
+}
+
+/// Finds the ways that a call for `model` can take. Its key has to be for the name that a route puts in
+/// the place of the caller's, too.
+fn lay_ways(
+    shared: &Arc<Shared>,
+    plan: &mut Plan,
+    exchange: &mut Exchange,
+    model: &str,
+    toll: TollOf<'_>,
+) -> Result<(), Problem> {
+    let live = Arc::clone(&plan.live);
+    let kind = exchange.endpoint.kind;
+    let tags = tags_of(&exchange.caller);
     let wanted = Wanted {
-        model: &model,
+        model,
         tags: &tags,
         dialect: kind.dialect(),
     };
     let route = Route::find(&live.settings, wanted);
+    check_model(&exchange.caller, route.name)?;
     plan.rule = route.rule.and_then(|rule| {
         let mut rules = live.settings.models.iter();
         rules.position(|other| std::ptr::eq(other, rule))
@@ -258,23 +284,13 @@ fn plan_json(
         caller: &exchange.caller,
         headers: &plan.headers,
         kind,
-        model: &model,
+        model,
         is_behind_rule: route.rule.is_some(),
     };
-    let toll = |rule: &DomainRule, profile: &'static Profile| {
-        json_toll(&facts, (rule, profile), &live, &estimate)
-    };
-    for behind in &route.lanes {
-        plan.ways.push(maker.way(behind, Some(&toll))?);
-    }
+    let ways = route.lanes.iter().map(|lane| maker.way(lane, Some(toll)));
+    plan.ways = ways.collect::<Result<_, _>>()?;
     let lanes = plan.ways.iter().map(|way| Arc::clone(&way.lane));
     exchange.lanes = lanes.collect();
-    let first = plan.ways.first().and_then(|way| way.paced.as_ref());
-    let charge = first.map_or(Charge::ZERO, |paced| paced.charge);
-    exchange.estimated_tokens = charge.get(Metric::Tokens);
-    exchange.images = charge.get(Metric::Images);
-    drop(facts);
-    plan.payload = Payload::Whole(body);
     Ok(())
 }
 
@@ -316,8 +332,8 @@ fn json_toll(
 }
 
 /// The tags that the caller gave.
-fn tags_of(exchange: &Exchange) -> Vec<String> {
-    let tags = exchange.caller.tags.as_deref();
+pub(crate) fn tags_of(caller: &Caller) -> Vec<String> {
+    let tags = caller.tags.as_deref();
     tags.map(split_tags).unwrap_or_default()
 }
 
@@ -338,15 +354,12 @@ fn read_facts(kind: EndpointKind, body: &[u8]) -> Result<(RequestFacts<'_>, Text
     Ok((facts, profile))
 }
 
-/// Whether the caller's key is for the model.
-pub(crate) fn check_model(exchange: &Exchange) -> Result<(), Problem> {
-    let (Some(key), Some(model)) = (&exchange.caller.key, &exchange.model) else {
-        return Ok(());
-    };
-    if key.allows(model) {
-        return Ok(());
+/// Whether a caller's key is for the model of this name.
+pub(crate) fn check_model(caller: &Caller, model: &str) -> Result<(), Problem> {
+    match &caller.key {
+        Some(key) if !key.allows(model) => Err(Problem::model_not_allowed(model, &key.id)),
+        _ => Ok(()),
     }
-    Err(Problem::model_not_allowed(model, &key.id))
 }
 
 /// Whether what the call spends is seen here, where the caller is bound to that: by a hard budget, or

@@ -120,6 +120,49 @@ async fn a_key_is_for_its_models_and_its_tenant_alone() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_tag_leads_a_key_to_no_model_that_it_is_not_for() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let rule = format!(
+        "{OWN}[models.fast]\nlanes = [{{ model = \"gpt-4o-mini\" }}]\n\
+         [[routes]]\ntags = [\"cheap\"]\nto = \"fast\"\n"
+    );
+    for (models, allowed) in [(&["gpt-4o"][..], false), (&["gpt-4o", "fast"], true)] {
+        let patterns = models.iter().map(|model| ModelPattern((*model).to_owned()));
+        let (folder, _, key) = folder_with(NewKey {
+            models: patterns.collect(),
+            ..acme()
+        })?;
+        let gateway = TestGateway::start_in(folder, simulator.address(), &rule, &[])?;
+        let bearer = format!("Bearer {key}");
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("x-paceline-tags", "cheap"),
+        ];
+        let body = chat(5, false).replace("gpt-4o-mini", "gpt-4o");
+        let plain = gateway.caller().chat(&headers[..1], body.clone()).await?;
+        assert_eq!(plain.status, 200, "{}", plain.text());
+        let tagged = gateway.caller().chat(&headers, body).await?;
+        let asked = r#"{"model":"gpt-4o","requests":1,"input_tokens":1}"#;
+        let path = "/v1/batches/preflight";
+        let batch = gateway.caller().post(path, &headers, asked).await?;
+        for answer in [tagged, batch] {
+            let told = (answer.status.as_u16(), &*answer.error_code());
+            let expected = match allowed {
+                true => (200, ""),
+                false => (403, "model_not_allowed"),
+            };
+            assert_eq!(told, expected, "{models:?}: {}", answer.text());
+            assert!(
+                allowed || answer.text().contains("fast"),
+                "{}",
+                answer.text()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Work that the provider bills and whose answer tells no usage.
 const UNMETERED: [&str; 7] = [
     "/v1/batches",
