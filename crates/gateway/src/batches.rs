@@ -6,7 +6,6 @@ mod drive;
 mod files;
 mod finish;
 mod jobs;
-mod multipart;
 mod object;
 mod preflight;
 mod upload;

@@ -12,9 +12,6 @@ use crate::respond::Problem;
 use crate::server::CallerBody;
 use crate::shared::{BufferedBytes, Shared};
 
-/// How much of a body that is passed on as it comes is looked at first.
-const HEAD_BYTES: usize = 16 * 1024;
-
 /// A body read in full, and the room it takes.
 #[derive(Debug)]
 pub(crate) struct WholeBody {
@@ -93,24 +90,6 @@ pub(crate) async fn read_whole(
     Ok(WholeBody { bytes, room })
 }
 
-/// Reads the beginning of a body that will be passed on as it comes.
-///
-/// # Errors
-/// When nothing comes in time, or the body ends early.
-pub(crate) async fn read_head(
-    body: &mut CallerBody,
-    pause_max: Duration,
-) -> Result<Bytes, IntakeError> {
-    let mut head = BytesMut::new();
-    while head.len() < HEAD_BYTES {
-        match next_piece(body, pause_max).await? {
-            Some(piece) => head.extend_from_slice(&piece),
-            None => break,
-        }
-    }
-    Ok(head.freeze())
-}
-
 /// The next piece that is not empty; `None`: there is no more.
 pub(crate) async fn next_piece(
     body: &mut CallerBody,
@@ -129,34 +108,5 @@ pub(crate) async fn next_piece(
                 }
             }
         }
-    }
-}
-
-/// The value of the form field `model` in the beginning of a multipart body.
-///
-/// The official SDKs send plain fields before files; where the field comes later, `None`.
-pub(crate) fn multipart_model(head: &[u8]) -> Option<&str> {
-    let name = br#"name="model""#;
-    let at = head.windows(name.len()).position(|window| window == name)?;
-    let rest = &head[at + name.len()..];
-    let blank = rest.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let value = &rest[blank + 4..];
-    let end = value.windows(2).position(|window| window == b"\r\n")?;
-    let model = std::str::from_utf8(&value[..end]).ok()?;
-    (!model.is_empty() && model.len() <= 256).then_some(model)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_model_is_found_in_a_multipart_form() {
-        let form = b"--x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--x";
-        assert_eq!(multipart_model(form), Some("whisper-1"));
-        assert_eq!(multipart_model(b"--x\r\nname=\"model\"\r\n\r\nwhis"), None);
-        assert_eq!(multipart_model(b"name=\"model\""), None);
-        assert_eq!(multipart_model(b""), None);
-        assert_eq!(multipart_model(b"name=\"model\"\r\n\r\n\xff\xfe\r\n"), None);
     }
 }

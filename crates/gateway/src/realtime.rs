@@ -1,5 +1,6 @@
 //! WebSocket sessions: paced as one request when they open, then tunnelled byte for byte.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,22 +9,26 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use paceline_limiter::{Charge, Metric, Outcome as Fate};
+use paceline_limiter::Outcome as Fate;
+use paceline_provider::{Profile, Refusal};
+use paceline_routing::Outcome as LaneOutcome;
 use tokio::time::timeout;
 
 use crate::body::{ReplyBody, UpstreamBody};
 use crate::exchange::{Ending, Exchange};
-use paceline_provider::Dialect;
-
-use crate::pace::{Acquired, Lease, Turn, WaitingRequest, count_hit, tier};
+use crate::lanes::{Passage, outcome_of};
+use crate::pace::Lease;
 use crate::respond::Problem;
-use crate::route::{Behind, speaking};
+use crate::serve::plan::of_session;
 use crate::serve::send::{ERROR_BYTES_MAX, read_bounded};
-use crate::serve::way::{Maker, Paced, Toll};
-use crate::serve::{check_model, own_headers};
+use crate::serve::session::{Admitted, admit};
+use crate::serve::way::{Way, Wording};
+use crate::serve::{Call, Plan, own_headers};
 use crate::server::{CallerBody, Worker};
-use crate::shared::Live;
 use crate::upstream::{OwnKey, SendError, Upstream, answer_headers, chain, request_headers};
+
+/// The longest name of a model that is read.
+const MODEL_BYTES_MAX: usize = 256;
 
 /// Whether a request asks for a WebSocket.
 pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -39,23 +44,33 @@ pub(crate) async fn serve(
     mut exchange: Exchange,
 ) -> Response<ReplyBody> {
     let live = worker.shared.live();
-    match open(worker, &live, request, &mut exchange).await {
-        Ok(session) => {
-            session
-                .start(exchange, live.settings.upstream.idle_timeout)
-                .await
-        }
-        Err((problem, ending)) => {
-            if ending == Ending::Refused {
-                let refusals = &worker.shared.metrics.refusals;
-                refusals.of(&["gateway", problem.code]).inc();
-            }
-            exchange.status = problem.status.as_u16();
-            exchange.error_code = Some(std::sync::Arc::from(problem.code));
-            exchange.finish(ending);
-            problem.into_response()
-        }
+    let model = model_in_query(request.uri().query().unwrap_or_default());
+    let plan =
+        model.and_then(|model| of_session(&worker.shared, &live, &request, &mut exchange, model));
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(problem) => return refused(exchange, problem, Ending::Refused),
+    };
+    let mut call = Call {
+        exchange,
+        plan,
+        last_words: None,
+    };
+    match open(worker, &mut call, request).await {
+        Ok(session) => session.start(call.exchange).await,
+        Err((problem, ending)) => refused(call.exchange, problem, ending),
     }
+}
+
+fn refused(mut exchange: Exchange, problem: Problem, ending: Ending) -> Response<ReplyBody> {
+    if ending == Ending::Refused {
+        let refusals = &exchange.shared.metrics.refusals;
+        refusals.of(&["gateway", problem.code]).inc();
+    }
+    exchange.status = problem.status.as_u16();
+    exchange.error_code = Some(Arc::from(problem.code));
+    exchange.finish(ending);
+    problem.into_response()
 }
 
 /// Both ends of a session that is being opened.
@@ -64,153 +79,134 @@ struct Session {
     upstream: Arc<Upstream>,
     caller: hyper::upgrade::OnUpgrade,
     lease: Lease,
+    passage: Passage,
+    profile: &'static Profile,
+    own_key: bool,
+    /// Longest pause in an answer that says why there is no session.
+    pause_max: Duration,
 }
 
 async fn open(
     worker: &Arc<Worker>,
-    live: &Live,
+    call: &mut Call,
     mut request: Request<CallerBody>,
-    exchange: &mut Exchange,
 ) -> Result<Session, (Problem, Ending)> {
-    let mut lease = turn(worker, live, &request, exchange).await?;
-    let provider = speaking(&live.settings, Some(Dialect::OpenAi));
-    let upstream = worker.upstream(live, provider).map_err(|error| {
+    let refuse = |problem| (problem, Ending::Refused);
+    let live = Arc::clone(&call.plan.live);
+    let patience = call.exchange.caller.max_wait;
+    // What a session takes is not told here, so that it counts as the longest answer of its model.
+    let purse = &worker.shared.purse;
+    let reserved = purse
+        .reserve(&live.settings, &call.exchange, patience)
+        .await;
+    call.exchange.reserved = reserved.map_err(refuse)?;
+    let Admitted {
+        way,
+        mut lease,
+        passage,
+    } = admit(call).await.map_err(refuse)?;
+    let internal = || (Problem::internal(), Ending::UpstreamFailed);
+    let (exchange, plan) = (&mut call.exchange, &call.plan);
+    let way = plan.ways.get(way).ok_or_else(internal)?;
+    let settings = live.settings.reach(&way.lane.provider);
+    let settings = settings.ok_or_else(internal)?;
+    let upstream = worker.upstream(&live, &way.lane.provider);
+    let upstream = upstream.map_err(|error| {
         tracing::error!(%error, "the upstream cannot be used");
-        (Problem::internal(), Ending::UpstreamFailed)
+        internal()
     })?;
     let caller = hyper::upgrade::on(&mut request);
-    let settings = live
-        .settings
-        .reach(provider)
-        .unwrap_or(&live.settings.upstream);
-    let mut forwarded = forward(&request, &upstream, settings).ok_or_else(|| {
+    let mut forwarded = forward(&request, plan, (way, settings), &upstream).ok_or_else(|| {
         let problem = Problem::invalid_path(request.uri().path(), "it cannot be forwarded");
         (problem, Ending::Refused)
     })?;
     exchange.trace.attempts(&mut forwarded);
-    let failed = |error: SendError| {
-        tracing::warn!(%error, "a session could not be opened");
-        (Problem::upstream(&error), Ending::UpstreamFailed)
+    let limit = settings.first_byte_timeout;
+    let opened = open_at(exchange, &mut lease, (&upstream, limit), forwarded).await;
+    let answer = match opened {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::warn!(%error, "a session could not be opened");
+            passage.end(&LaneOutcome::from(&error));
+            return Err((Problem::upstream(&error), Ending::UpstreamFailed));
+        }
     };
-    let mut sender = upstream.open().await.map_err(failed)?;
-    exchange.sent();
-    lease.dispatched();
-    let limit = live.settings.upstream.first_byte_timeout;
-    let answer = timeout(limit, sender.send_request(forwarded))
-        .await
-        .map_err(|_| SendError::Timeout {
-            phase: "opening a session",
-            limit,
-        })
-        .and_then(|sent| sent.map_err(|error| SendError::Cut(chain(&error))))
-        .map_err(failed)?;
     exchange.answered(answer.status().as_u16());
     Ok(Session {
         answer,
         upstream,
         caller,
         lease,
+        passage,
+        profile: way.profile,
+        own_key: way.own_key,
+        pause_max: settings.idle_timeout,
     })
 }
 
-/// A session takes its turn like a call, charged as one request.
-async fn turn(
-    worker: &Arc<Worker>,
-    live: &Live,
-    request: &Request<CallerBody>,
+/// Asks a provider for a session.
+async fn open_at(
     exchange: &mut Exchange,
-) -> Result<Lease, (Problem, Ending)> {
-    let model = model_in_query(request.uri().query().unwrap_or_default());
-    exchange.model = Some(Arc::clone(&model));
-    let refuse = |problem| (problem, Ending::Refused);
-    check_model(&exchange.caller, &model).map_err(refuse)?;
-    let patience = exchange.caller.max_wait;
-    // What a session takes is not told here, so that it counts as the longest answer of its model.
-    let purse = &worker.shared.purse;
-    let reserved = purse.reserve(&live.settings, exchange, patience).await;
-    exchange.reserved = reserved.map_err(refuse)?;
-    let charge = Charge::ZERO.with(Metric::Requests, 1);
-    let maker = Maker {
-        shared: &worker.shared,
-        live,
-        caller: &exchange.caller,
-        headers: request.headers(),
-        kind: exchange.endpoint.kind,
-        model: &model,
-        is_behind_rule: false,
-    };
-    let behind = Behind::plain(speaking(&live.settings, Some(Dialect::OpenAi)), &model);
-    let way = maker.way(&behind, Some(&|_, _| Toll::flat(charge)));
-    let way = way.map_err(refuse)?;
-    let Some(Paced { pool, .. }) = way.paced else {
-        return Err(refuse(Problem::internal()));
-    };
-    exchange.pool = Some(Arc::clone(pool.watch().name()));
-    exchange.lane = Some(way.lane);
-    let caller = &exchange.caller;
-    let asked = paceline_limiter::Request {
-        tenant: caller.tenant_id,
-        weight: caller.weight,
-        tier: tier(caller.tier),
-        charge,
-        parts: None,
-        deadline: Some(worker.shared.clock.now() + caller.max_wait),
-        retry: false,
-    };
-    let who = WaitingRequest {
-        request_id: Arc::clone(&exchange.request_id),
-        tenant: Arc::clone(&caller.tenant),
-        session: caller.session.clone(),
-        model,
-        expected_output_tokens: 0,
-    };
-    let refused = |refusal| {
-        (
-            Problem::refusal(&refusal, pool.watch().name()),
-            Ending::Refused,
-        )
-    };
-    let acquired = pool.acquire(asked, who);
-    count_hit(&worker.shared.metrics, pool.watch().name(), &acquired);
-    match acquired {
-        Acquired::Now(lease) => Ok(lease),
-        Acquired::Refused(refusal) => Err(refused(refusal)),
-        Acquired::Later(wait, _) => {
-            exchange.trace.waits();
-            match wait.await {
-                Turn::Go {
-                    lease,
-                    waited,
-                    binding,
-                } => {
-                    exchange.trace.goes(Some(binding));
-                    exchange.waited = waited;
-                    Ok(lease)
-                }
-                Turn::Refused(refusal) => Err(refused(refusal)),
-            }
-        }
-    }
+    lease: &mut Lease,
+    (upstream, limit): (&Upstream, Duration),
+    request: Request<UpstreamBody>,
+) -> Result<Response<Incoming>, SendError> {
+    let mut sender = upstream.open().await?;
+    exchange.sent();
+    lease.dispatched();
+    let sent = timeout(limit, sender.send_request(request)).await;
+    let sent = sent.map_err(|_| SendError::Timeout {
+        phase: "opening a session",
+        limit,
+    })?;
+    sent.map_err(|error| SendError::Cut(chain(&error)))
 }
 
-fn model_in_query(query: &str) -> Arc<str> {
+/// The model that a query names.
+///
+/// # Errors
+/// When it names several: servers differ in which of them they take.
+fn model_in_query(query: &str) -> Result<Option<Arc<str>>, Problem> {
     let pairs = url::form_urlencoded::parse(query.as_bytes());
-    let model = pairs.into_iter().find(|(name, _)| name == "model");
-    match model {
-        Some((_, model)) if !model.is_empty() && model.len() <= 256 => Arc::from(&*model),
-        _ => Arc::from("-"),
+    let mut models = pairs.filter(|(name, _)| name == "model");
+    let first = models.next().map(|(_, model)| model);
+    if models.next().is_some() {
+        let message = "'model' appears more than once; send it once".to_owned();
+        return Err(Problem::invalid_request(message, Some("model")));
     }
+    let is_usable = |model: &str| !model.is_empty() && model.len() <= MODEL_BYTES_MAX;
+    let usable = first.filter(|model| is_usable(model));
+    Ok(usable.map(|model| Arc::from(&*model)))
+}
+
+/// The query with another model; all else in it is as it was.
+fn with_model(query: &str, model: &str) -> String {
+    let is_model = |pair: &str| {
+        let mut named = url::form_urlencoded::parse(pair.as_bytes());
+        named.next().is_some_and(|(name, _)| name == "model")
+    };
+    let renamed: String = url::form_urlencoded::byte_serialize(model.as_bytes()).collect();
+    let pairs = query.split('&').map(|pair| match is_model(pair) {
+        true => format!("model={renamed}"),
+        false => pair.to_owned(),
+    });
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 fn forward(
     request: &Request<CallerBody>,
+    plan: &Plan,
+    (way, settings): (&Way, &paceline_config::Upstream),
     upstream: &Upstream,
-    settings: &paceline_config::Upstream,
 ) -> Option<Request<UpstreamBody>> {
     let below_version = request.uri().path().strip_prefix("/v1").unwrap_or_default();
-    let uri = upstream.target.path(below_version, request.uri().query())?;
-    let own_key = OwnKey::of(settings, false);
-    let profile = settings.profile;
+    let query = request.uri().query().map(|query| match way.wording {
+        Wording::Renamed => Cow::Owned(with_model(query, &way.lane.model)),
+        _ => Cow::Borrowed(query),
+    });
+    let uri = upstream.target.path(below_version, query.as_deref())?;
+    let own_key = OwnKey::of(settings, plan.rule.is_some());
+    let profile = way.profile;
     let mut headers = request_headers(
         request.headers(),
         &upstream.target,
@@ -231,12 +227,16 @@ fn forward(
 }
 
 impl Session {
-    async fn start(self, exchange: Exchange, pause_max: Duration) -> Response<ReplyBody> {
+    async fn start(self, exchange: Exchange) -> Response<ReplyBody> {
         let Self {
             mut answer,
             upstream,
             caller,
             lease,
+            passage,
+            profile,
+            own_key,
+            pause_max,
         } = self;
         let mut headers = std::mem::take(answer.headers_mut());
         answer_headers(&mut headers);
@@ -248,7 +248,8 @@ impl Session {
             *response.headers_mut() = headers;
             own_headers(&exchange, &mut response);
             let provider = hyper::upgrade::on(&mut answer);
-            tokio::spawn(tunnel(caller, provider, lease, exchange));
+            passage.first_byte();
+            tokio::spawn(tunnel(caller, provider, (lease, passage), exchange));
             return response;
         }
         // The provider refused: its words are in the body.
@@ -258,6 +259,12 @@ impl Session {
         own_headers(&exchange, &mut response);
         let body = read_bounded(answer.into_body(), ERROR_BYTES_MAX, pause_max).await;
         let body = upstream.mask.bytes(body.unwrap_or_default());
+        let (status, headers) = (response.status().as_u16(), response.headers());
+        let refusal = Refusal::from_response_for(profile, status, headers, &body, None);
+        passage.end(&match refusal {
+            Some(refusal) => outcome_of(&refusal, own_key),
+            None => LaneOutcome::Refused,
+        });
         *response.body_mut() = ReplyBody::whole(body);
         lease.settle(None, None, Fate::Failed);
         exchange.finish(Ending::ProviderError);
@@ -268,7 +275,7 @@ impl Session {
 async fn tunnel(
     caller: hyper::upgrade::OnUpgrade,
     provider: hyper::upgrade::OnUpgrade,
-    lease: Lease,
+    (lease, passage): (Lease, Passage),
     exchange: Exchange,
 ) {
     let ends = tokio::try_join!(caller, provider);
@@ -288,5 +295,26 @@ async fn tunnel(
         }
     };
     lease.settle(None, None, Fate::Success);
+    passage.end(&LaneOutcome::Whole);
     exchange.finish(ending);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_names_another_model_and_is_else_the_same() {
+        let named = |query| {
+            model_in_query(query)
+                .unwrap()
+                .map(|model| model.to_string())
+        };
+        assert_eq!(named("a=1&model=my%2Fmodel&b"), Some("my/model".to_owned()));
+        assert_eq!(named("model="), None);
+        assert_eq!(named(""), None);
+        assert!(model_in_query("model=a&m%6fdel=b").is_err());
+        let renamed = with_model("a=%20&m%6fdel=fast&b", "gpt realtime");
+        assert_eq!(renamed, "a=%20&model=gpt+realtime&b");
+    }
 }

@@ -63,24 +63,29 @@ impl<'a> Route<'a> {
             addressed.unwrap_or_else(|| (speaking(settings, wanted.dialect), name));
         Self {
             name,
+            ..Self::plain(provider, model)
+        }
+    }
+}
+
+impl<'a> Route<'a> {
+    /// The one lane to a model that no rule speaks of.
+    pub(crate) fn plain(provider: &'a str, model: &'a str) -> Self {
+        Self {
+            name: model,
             rule: None,
-            lanes: vec![Behind::plain(provider, model)],
+            lanes: vec![Behind {
+                provider,
+                model: Cow::Borrowed(model),
+                weight: 1,
+                priority: 1,
+                context_tokens: None,
+            }],
         }
     }
 }
 
 impl<'a> Behind<'a> {
-    /// A lane that no rule speaks of.
-    pub(crate) fn plain(provider: &'a str, model: &'a str) -> Self {
-        Self {
-            provider,
-            model: Cow::Borrowed(model),
-            weight: 1,
-            priority: 1,
-            context_tokens: None,
-        }
-    }
-
     fn of(lane: &'a LaneRule, name: &'a str) -> Self {
         Self {
             provider: &lane.provider,

@@ -12,11 +12,11 @@ use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 
 use super::desk::{Desk, create, now_ms, random_id};
-use super::multipart::{Malformed, Multipart, Piece};
 use super::object::StoredFile;
 use super::{blocking, json};
 use crate::body::ReplyBody;
 use crate::intake::{IntakeError, next_piece};
+use crate::multipart::{Malformed, Multipart, Piece};
 use crate::respond::Problem;
 use crate::server::CallerBody;
 

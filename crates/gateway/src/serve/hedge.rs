@@ -144,7 +144,7 @@ async fn second(worker: &Worker, plan: &mut Plan, beside: Exchange, first: usize
     let way = usize::try_from(lane.0).ok()?;
     let made = make(worker, plan, beside, way).await;
     if made.is_none() {
-        chooser.lock().not_second();
+        plan.chooser()?.lock().not_second();
     }
     made
 }

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Uri};
 use http_body::Body as _;
-use paceline_config::{Choose, DomainRule, ModelRule};
+use paceline_config::{Choose, DomainRule, ModelRule, Settings};
 use paceline_limiter::{Charge, Metric};
-use paceline_provider::{Admission, BodyKind, EndpointKind, Pacing, Profile, RequestFacts};
+use paceline_provider::{
+    Admission, BodyKind, Endpoint, EndpointKind, Pacing, Profile, RequestFacts,
+};
 use paceline_tokens::{Estimate, TextProfile};
 use parking_lot::Mutex;
 
@@ -15,14 +18,15 @@ use crate::body::UpstreamBody;
 use crate::budget;
 use crate::caller::Caller;
 use crate::exchange::Exchange;
-use crate::intake::{IntakeBounds, IntakeError, WholeBody, multipart_model, read_head, read_whole};
+use crate::form::{FormBounds, NamedModel, read_form};
+use crate::intake::{IntakeBounds, IntakeError, WholeBody, read_whole};
 use crate::labels;
 use crate::lanes::Chooser;
 use crate::learn::{coarse_profile, estimate_input};
 use crate::pace::{charge_parts, charge_rule};
 use crate::record::split_tags;
 use crate::respond::Problem;
-use crate::route::{Behind, Route, Wanted, speaking};
+use crate::route::{Route, Wanted, speaking};
 use crate::server::CallerBody;
 use crate::shared::{BufferedBytes, Live, Shared};
 
@@ -42,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
+    /// The model that the body names, where that is a form.
+    pub(crate) model_in_form: Option<NamedModel>,
     /// The ways that the call can take: one at least.
     pub(crate) ways: Vec<Way>,
     /// The place in `settings.models` of the rule that says what is behind the name.
@@ -63,6 +69,22 @@ impl Plan {
         match self.rule().is_some_and(in_order) {
             true => (priority, place),
             false => (priority, 0),
+        }
+    }
+
+    fn new(live: &Arc<Live>, method: &Method, uri: &Uri, headers: HeaderMap) -> Self {
+        Self {
+            live: Arc::clone(live),
+            method: method.clone(),
+            uri: uri.clone(),
+            headers,
+            payload: Payload::Gone,
+            model_in_form: None,
+            ways: Vec::new(),
+            rule: None,
+            asks_usage: false,
+            expected_tokens: 0,
+            _room: None,
         }
     }
 
@@ -96,13 +118,17 @@ impl Payload {
         }
     }
 
-    /// The body that passes as it comes; `None` when it is gone.
-    pub(crate) fn take(&mut self) -> Option<UpstreamBody> {
+    /// The body that passes as it comes, its beginning as `word` has it; `None` when it is gone.
+    pub(crate) fn take(
+        &mut self,
+        word: impl FnOnce(&Bytes) -> Option<Bytes>,
+    ) -> Option<UpstreamBody> {
         match std::mem::replace(self, Self::Gone) {
-            Self::Streamed { head, rest } => Some(UpstreamBody::Streamed {
-                head: (!head.is_empty()).then_some(head),
-                rest,
-            }),
+            Self::Streamed { head, rest } => {
+                let head = word(&head)?;
+                let head = (!head.is_empty()).then_some(head);
+                Some(UpstreamBody::Streamed { head, rest })
+            }
             _ => None,
         }
     }
@@ -127,18 +153,7 @@ pub(crate) async fn read(
     check_metered(live, exchange, request.uri().path()).map_err(IntakeError::Problem)?;
     let (head, mut body) = request.into_parts();
     let server = &live.settings.server;
-    let mut plan = Plan {
-        live: Arc::clone(live),
-        method: head.method,
-        uri: head.uri,
-        headers: head.headers,
-        payload: Payload::Gone,
-        ways: Vec::new(),
-        rule: None,
-        asks_usage: false,
-        expected_tokens: 0,
-        _room: None,
-    };
+    let mut plan = Plan::new(live, &head.method, &head.uri, head.headers);
     if is_read_in_full(&endpoint) {
         let bounds = IntakeBounds {
             bytes_max: server.body_max_bytes,
@@ -149,65 +164,113 @@ pub(crate) async fn read(
         plan_json(shared, &mut plan, exchange, bytes).map_err(IntakeError::Problem)?;
         return Ok(plan);
     }
-    let mut first = Bytes::new();
-    if endpoint.pacing != Pacing::None && endpoint.body == BodyKind::Multipart {
-        first = read_head(&mut body, server.body_timeout).await?;
-    }
-    plan_unread(shared, &mut plan, exchange, &first).map_err(IntakeError::Problem)?;
-    if body.is_end_stream() && first.is_empty() {
+    let charge = toll_unread(endpoint.pacing);
+    if let Some(content_type) = form_type(&endpoint, &plan.headers).map(str::to_owned) {
+        let bounds = FormBounds {
+            bytes_max: server.body_max_bytes,
+            pause_max: server.body_timeout,
+            needs_model: do_names_matter(&live.settings, &exchange.caller),
+        };
+        let form = read_form(&mut body, &content_type, bounds, shared).await?;
+        plan._room = form.room;
+        plan.model_in_form = form.model;
+        plan.payload = match form.is_whole {
+            true => Payload::Whole(form.head),
+            false => Payload::Streamed {
+                head: form.head,
+                rest: body,
+            },
+        };
+    } else if body.is_end_stream() {
         plan.payload = Payload::Whole(Bytes::new());
-        return Ok(plan);
+    } else {
+        let head = Bytes::new();
+        plan.payload = Payload::Streamed { head, rest: body };
     }
-    plan.payload = Payload::Streamed {
-        head: first,
-        rest: body,
-    };
+    let model = plan
+        .model_in_form
+        .as_ref()
+        .map(|model| Arc::clone(&model.name));
+    lay_unread(shared, &mut plan, exchange, model, charge).map_err(IntakeError::Problem)?;
     Ok(plan)
 }
 
-/// Plans a call whose body passes as it comes: it goes one way, with the name that the caller gave.
-fn plan_unread(
+/// A plan for a session, whose body is the session itself.
+///
+/// # Errors
+/// When the caller's key is not for the model.
+pub(crate) fn of_session(
     shared: &Arc<Shared>,
-    plan: &mut Plan,
+    live: &Arc<Live>,
+    request: &Request<CallerBody>,
     exchange: &mut Exchange,
-    first: &[u8],
-) -> Result<(), Problem> {
-    let live = Arc::clone(&plan.live);
-    let endpoint = exchange.endpoint;
-    let is_paced = endpoint.pacing != Pacing::None;
-    let model = multipart_model(first).unwrap_or(NO_MODEL);
-    if is_paced {
-        exchange.model = Some(Arc::from(model));
-        check_model(&exchange.caller, model)?;
-    }
-    let tags = tags_of(&exchange.caller);
-    let wanted = Wanted {
-        model,
-        tags: &tags,
-        dialect: endpoint.kind.dialect(),
-    };
-    let route = Route::find(&live.settings, wanted);
-    let keeps_name = |behind: &&Behind<'_>| *behind.model == *model;
-    let behind = route.lanes.iter().find(keeps_name);
-    let fallback = Behind::plain(speaking(&live.settings, endpoint.kind.dialect()), model);
-    let images = u64::from(endpoint.pacing == Pacing::Images);
+    model: Option<Arc<str>>,
+) -> Result<Plan, Problem> {
+    let mut plan = Plan::new(
+        live,
+        request.method(),
+        request.uri(),
+        request.headers().clone(),
+    );
+    let charge = toll_unread(Pacing::Requests);
+    lay_unread(shared, &mut plan, exchange, model, charge)?;
+    Ok(plan)
+}
+
+/// What a call is charged of whose body only the model is known; `None`: it is not paced.
+fn toll_unread(pacing: Pacing) -> Option<Charge> {
+    let images = u64::from(pacing == Pacing::Images);
     let charge = Charge::ZERO
         .with(Metric::Requests, 1)
         .with(Metric::Images, images);
-    let toll: TollOf<'_> = &|_, _| Toll::flat(charge);
-    let maker = Maker {
-        shared,
-        live: &live,
-        caller: &exchange.caller,
-        headers: &plan.headers,
-        kind: endpoint.kind,
-        model,
-        is_behind_rule: behind.is_some() && route.rule.is_some(),
+    (pacing != Pacing::None).then_some(charge)
+}
+
+/// The content type of a call whose form names a model. Videos are not among them: what reads them
+/// later does not say which model's they are.
+fn form_type<'a>(endpoint: &Endpoint, headers: &'a HeaderMap) -> Option<&'a str> {
+    let is_paced = endpoint.pacing != Pacing::None && endpoint.kind != EndpointKind::Videos;
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default();
+    let is_form = match endpoint.body {
+        BodyKind::Multipart => true,
+        BodyKind::Any => content_type.to_ascii_lowercase().starts_with("multipart/"),
+        BodyKind::Json => false,
     };
-    let way = maker.way(behind.unwrap_or(&fallback), is_paced.then_some(toll))?;
-    exchange.lanes = vec![Arc::clone(&way.lane)];
-    plan.ways = vec![way];
-    Ok(())
+    (is_paced && is_form).then_some(content_type)
+}
+
+/// Whether the name of a model decides where a call goes, or whether it may.
+fn do_names_matter(settings: &Settings, caller: &Caller) -> bool {
+    let leads = !settings.models.is_empty()
+        || !settings.routes.is_empty()
+        || !settings.providers.is_empty();
+    leads
+        || caller
+            .key
+            .as_ref()
+            .is_some_and(|key| !key.models.is_empty())
+}
+
+/// Finds the ways of a call of whose body only the model is known, at the most.
+fn lay_unread(
+    shared: &Arc<Shared>,
+    plan: &mut Plan,
+    exchange: &mut Exchange,
+    model: Option<Arc<str>>,
+    charge: Option<Charge>,
+) -> Result<(), Problem> {
+    let flat = charge.map(Toll::flat);
+    let toll = flat.map(|flat| move |_: &DomainRule, _: &'static Profile| flat);
+    let toll = toll.as_ref().map(|toll| toll as TollOf<'_>);
+    if toll.is_some() {
+        let name = model.as_deref().unwrap_or(NO_MODEL);
+        exchange.model = Some(Arc::from(name));
+        check_model(&exchange.caller, name)?;
+    }
+    lay_ways(shared, plan, exchange, model.as_deref(), toll)
 }
 
 fn plan_json(
@@ -245,7 +308,7 @@ fn plan_json(
     let toll = |rule: &DomainRule, profile: &'static Profile| {
         json_toll(&facts, (rule, profile), &live, &estimate)
     };
-    lay_ways(shared, plan, exchange, &model, &toll)?;
+    lay_ways(shared, plan, exchange, Some(&model), Some(&toll))?;
     let first = plan.ways.first().and_then(|way| way.paced.as_ref());
     let charge = first.map_or(Charge::ZERO, |paced| paced.charge);
     exchange.estimated_tokens = charge.get(Metric::Tokens);
@@ -256,24 +319,38 @@ fn plan_json(
 }
 
 /// Finds the ways that a call for `model` can take. Its key has to be for the name that a route puts in
-/// the place of the caller's, too.
+/// the place of the caller's, too. `toll` says what is charged; without one it is not paced.
+///
+/// A call that names no model goes one way, the same always: there is nothing in which another name
+/// could be put, and what it leaves at a provider is asked for there.
 fn lay_ways(
     shared: &Arc<Shared>,
     plan: &mut Plan,
     exchange: &mut Exchange,
-    model: &str,
-    toll: TollOf<'_>,
+    model: Option<&str>,
+    toll: Option<TollOf<'_>>,
 ) -> Result<(), Problem> {
     let live = Arc::clone(&plan.live);
+    let settings = &live.settings;
     let kind = exchange.endpoint.kind;
     let tags = tags_of(&exchange.caller);
+    let name = model.unwrap_or(NO_MODEL);
     let wanted = Wanted {
-        model,
+        model: name,
         tags: &tags,
         dialect: kind.dialect(),
     };
-    let route = Route::find(&live.settings, wanted);
-    check_model(&exchange.caller, route.name)?;
+    let mut route = Route::find(settings, wanted);
+    if model.is_none() {
+        route.lanes.retain(|lane| *lane.model == *name);
+        route.lanes.truncate(1);
+        if route.lanes.is_empty() {
+            route = Route::plain(speaking(settings, kind.dialect()), name);
+        }
+    }
+    if toll.is_some() {
+        check_model(&exchange.caller, route.name)?;
+    }
     plan.rule = route.rule.and_then(|rule| {
         let mut rules = live.settings.models.iter();
         rules.position(|other| std::ptr::eq(other, rule))
@@ -284,10 +361,10 @@ fn lay_ways(
         caller: &exchange.caller,
         headers: &plan.headers,
         kind,
-        model,
+        model: name,
         is_behind_rule: route.rule.is_some(),
     };
-    let ways = route.lanes.iter().map(|lane| maker.way(lane, Some(toll)));
+    let ways = route.lanes.iter().map(|lane| maker.way(lane, toll));
     plan.ways = ways.collect::<Result<_, _>>()?;
     let lanes = plan.ways.iter().map(|way| Arc::clone(&way.lane));
     exchange.lanes = lanes.collect();

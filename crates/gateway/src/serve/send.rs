@@ -22,6 +22,7 @@ use super::way::{Way, Wording};
 use super::words::Translation;
 use crate::body::UpstreamBody;
 use crate::exchange::Exchange;
+use crate::form::NamedModel;
 use crate::pace::Lease;
 use crate::relay::{Reader, Rewording};
 use crate::respond::Problem;
@@ -127,6 +128,7 @@ pub(super) fn build(
     let mut path = way
         .profile
         .upstream_path(kind, called, &way.lane.model, None);
+    let form = plan.model_in_form.as_ref();
     let body = match (plan.payload.whole(), way.wording) {
         (Some(_), Wording::Translated(translation)) => {
             let (body, asked) = way.said.clone().ok_or_else(Problem::internal)?;
@@ -137,12 +139,18 @@ pub(super) fn build(
             UpstreamBody::Whole(Full::new(body))
         }
         (Some(body), _) => {
-            let worded = worded(body, way).ok_or_else(Problem::internal)?;
+            let worded = worded(body, way, form).ok_or_else(Problem::internal)?;
             let asking = wants_usage.then(|| with_include_usage(&worded)).flatten();
             reading.strip_usage = asking.is_some();
             UpstreamBody::Whole(Full::new(asking.unwrap_or(worded)))
         }
-        (None, _) => plan.payload.take().ok_or_else(Problem::internal)?,
+        (None, _) => {
+            let body = plan.payload.take(|head| match way.wording {
+                Wording::Renamed => worded(head, way, form),
+                _ => Some(head.clone()),
+            });
+            body.ok_or_else(Problem::internal)?
+        }
     };
     let own_key = OwnKey::of(settings, plan.rule.is_some());
     let query = plan.uri.query();
@@ -170,12 +178,13 @@ pub(super) fn build(
     }))
 }
 
-/// The body in the words of the way.
-fn worded(body: &Bytes, way: &Way) -> Option<Bytes> {
-    match way.wording {
-        Wording::AsIs => Some(body.clone()),
-        Wording::Renamed => with_model(body, &way.lane.model).map(Bytes::from),
-        Wording::Translated(_) | Wording::Counted | Wording::None => None,
+/// The body in the words of the way, or its beginning.
+fn worded(body: &Bytes, way: &Way, form: Option<&NamedModel>) -> Option<Bytes> {
+    match (way.wording, form) {
+        (Wording::AsIs, _) => Some(body.clone()),
+        (Wording::Renamed, Some(named)) => named.replaced(body, &way.lane.model),
+        (Wording::Renamed, None) => with_model(body, &way.lane.model).map(Bytes::from),
+        (Wording::Translated(_) | Wording::Counted | Wording::None, _) => None,
     }
 }
 

@@ -11,6 +11,7 @@ mod dialects;
 mod estimates;
 mod fairness;
 mod faults;
+mod forms;
 mod hedge;
 mod history;
 mod keys;

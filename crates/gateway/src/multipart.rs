@@ -11,7 +11,7 @@ const BOUNDARY_BYTES_MAX: usize = 70;
 
 /// What comes next in a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// A part begins.
     Part {
         name: String,
@@ -27,7 +27,7 @@ pub(super) enum Piece {
 
 /// What is wrong with a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Malformed {
+pub(crate) enum Malformed {
     #[error("its content-type names no boundary")]
     NoBoundary,
     #[error("it does not begin with its boundary")]
@@ -49,16 +49,18 @@ enum State {
 
 /// Reads a form that is handed over piece by piece.
 #[derive(Debug)]
-pub(super) struct Multipart {
+pub(crate) struct Multipart {
     /// The boundary with what stands before it.
     delimiter: Vec<u8>,
     buffer: BytesMut,
     state: State,
+    /// How much of the body was handed over, in bytes.
+    pushed: usize,
 }
 
 impl Multipart {
     /// A form of this content type.
-    pub(super) fn new(content_type: &str) -> Result<Self, Malformed> {
+    pub(crate) fn new(content_type: &str) -> Result<Self, Malformed> {
         let (kind, parameters) = content_type.split_once(';').ok_or(Malformed::NoBoundary)?;
         if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
             return Err(Malformed::NoBoundary);
@@ -72,18 +74,25 @@ impl Multipart {
             // The first boundary has no line before it.
             buffer: BytesMut::from(&b"\r\n"[..]),
             state: State::Preamble,
+            pushed: 0,
         })
     }
 
     /// Takes more of the body.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.state != State::End {
             self.buffer.extend_from_slice(bytes);
+            self.pushed += bytes.len();
         }
     }
 
+    /// Where in the body the pieces end that were told, in bytes.
+    pub(crate) fn offset(&self) -> usize {
+        self.pushed.saturating_sub(self.buffer.len())
+    }
+
     /// The next piece; `None`: more of the body is needed.
-    pub(super) fn next(&mut self) -> Result<Option<Piece>, Malformed> {
+    pub(crate) fn next(&mut self) -> Result<Option<Piece>, Malformed> {
         loop {
             match self.state {
                 State::Preamble => {
