@@ -229,6 +229,7 @@ pub(crate) fn check(
         .into_iter()
         .map(|(name, model)| {
             model.check_hedge(&name, around, checker);
+            model.check_priorities(&name, checker);
             model.check(name, providers, checker)
         })
         .collect();
@@ -287,19 +288,37 @@ impl RawModel {
         }
     }
 
+    /// Notes lanes that no call comes to from those before them.
+    fn check_priorities(&self, name: &str, checker: &mut Checker<'_>) {
+        let first = self.lanes.iter().map(|lane| lane.priority).min();
+        let is_later = |index: usize, lane: &RawLane| match self.choose {
+            // Each lane is a priority of its own.
+            Choose::InOrder => index > 0,
+            _ => Some(lane.priority) != first,
+        };
+        if !self.fall_back_on.is_empty() {
+            return;
+        }
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if is_later(index, lane) {
+                let path = format!("{}.lanes[{index}]", join("models", name));
+                checker.notice(&path, "no call falls back on it: fall_back_on is empty");
+            }
+        }
+    }
+
     fn check(self, name: String, providers: &[&str], checker: &mut Checker<'_>) -> ModelRule {
         let path = join("models", &name);
         if name.is_empty() || name.len() > TEXT_BYTES_MAX {
             let what = format!("the name must be 1 to {TEXT_BYTES_MAX} characters");
             checker.problem(&path, what, "it is what callers put into \"model\"");
         }
-        if self.lanes.is_empty() || self.lanes.len() > LANES_MAX {
+        let place = join(&path, "lanes");
+        // That the key is missing is told already.
+        let lacks_lanes = self.lanes.is_empty() && checker.is_set(&place);
+        if lacks_lanes || self.lanes.len() > LANES_MAX {
             let what = format!("must have 1 to {LANES_MAX} lanes");
-            checker.problem(
-                &join(&path, "lanes"),
-                what,
-                "lanes = [{ model = \"gpt-4o-mini\" }]",
-            );
+            checker.problem(&place, what, "lanes = [{ model = \"gpt-4o-mini\" }]");
         }
         let mut lanes: Vec<LaneRule> = Vec::new();
         for (index, lane) in self.lanes.into_iter().enumerate() {
@@ -360,15 +379,48 @@ impl RawLane {
     }
 }
 
+/// Notes a route to a provider that there is not: its name would be taken for a part of the model's.
+fn check_lead(
+    to: &str,
+    place: &str,
+    (models, providers): (&[ModelRule], &[&str]),
+    checker: &mut Checker<'_>,
+) {
+    let Some((provider, _)) = to.split_once('/') else {
+        return;
+    };
+    let is_there = providers.contains(&provider);
+    if is_there || models.iter().any(|rule| rule.name.matches(to)) {
+        return;
+    }
+    let meant = match nearest(provider, providers.iter().copied()) {
+        Some(meant) => format!("; did you mean {meant:?}?"),
+        None => String::new(),
+    };
+    let what = format!(
+        "leads to no name of [models], and {} is no provider: {} is taken for a model's name{meant}",
+        clip(provider),
+        clip(to)
+    );
+    checker.notice(place, what);
+}
+
 /// Checks all routes.
-pub(crate) fn check_routes(raw: Vec<RawRoute>, checker: &mut Checker<'_>) -> Vec<RouteRule> {
+pub(crate) fn check_routes(
+    raw: Vec<RawRoute>,
+    (models, providers): (&[ModelRule], &[&str]),
+    checker: &mut Checker<'_>,
+) -> Vec<RouteRule> {
     let mut routes = Vec::new();
     for (index, route) in raw.into_iter().enumerate() {
         let path = format!("routes[{index}]");
         let is_unusable = |text: &String| text.is_empty() || text.len() > TEXT_BYTES_MAX;
-        if route.tags.is_empty() || route.tags.iter().any(is_unusable) {
+        let tags = format!("{path}.tags");
+        // That a key is missing is told already.
+        let lacks_tags = route.tags.is_empty() && checker.is_set(&tags);
+        if lacks_tags || route.tags.iter().any(is_unusable) {
             let what = "must name the tags that a call has to have";
-            checker.problem(&format!("{path}.tags"), what, "as in [\"eu\"]");
+            checker.problem(&tags, what, "as in [\"eu\"]");
         }
         if route.models.iter().any(is_unusable) {
             let what = format!("must be 1 to {TEXT_BYTES_MAX} characters each");
@@ -378,15 +430,13 @@ pub(crate) fn check_routes(raw: Vec<RawRoute>, checker: &mut Checker<'_>) -> Vec
                 "leave it out for all models",
             );
         }
-        let to = route.to.unwrap_or_default();
-        if is_unusable(&to) {
+        let place = format!("{path}.to");
+        if route.to.as_ref().is_some_and(is_unusable) {
             let what = "must name the model that is used instead";
-            checker.problem(
-                &format!("{path}.to"),
-                what,
-                "a name of [models], or a provider's",
-            );
+            checker.problem(&place, what, "a name of [models], or a provider's");
         }
+        let to = route.to.unwrap_or_default();
+        check_lead(&to, &place, (models, providers), checker);
         routes.push(RouteRule {
             tags: route.tags,
             models: route.models.into_iter().map(Pattern::new).collect(),

@@ -185,13 +185,12 @@ impl RawSettings {
         let retry = self.retry.check(checker);
         let queue = self.queue.check(checker);
         let tenants = tenants::check(self.tenants, checker);
-        let names: Vec<_> = self.providers.keys().cloned().collect();
-        let names: Vec<_> = [UPSTREAM]
-            .into_iter()
-            .chain(names.iter().map(String::as_str))
-            .collect();
+        let further: Vec<_> = self.providers.keys().cloned().collect();
+        let further = further.iter().map(String::as_str);
+        // One that takes that name is told apart, and there once.
+        let further = further.filter(|name| *name != UPSTREAM);
+        let names: Vec<_> = [UPSTREAM].into_iter().chain(further).collect();
         let (default_domain, domains) = domains::check(self.limits, self.domains, &names, checker);
-        let routes = models::check_routes(self.routes, checker);
         let providers = providers::check(
             self.providers,
             &server,
@@ -215,6 +214,7 @@ impl RawSettings {
             are_lanes_watched: breaker.is_enabled,
         };
         let models = models::check(self.models, around, checker);
+        let routes = models::check_routes(self.routes, (&models, &names), checker);
         let store = self.store.check(checker);
         let prices = self.prices.check(&admin.state_dir, checker);
         let batches = self.batches.check(&admin.state_dir, checker);

@@ -54,10 +54,9 @@ impl<'a> Route<'a> {
                 lanes: lanes.collect(),
             };
         }
-        let addressed = name.split_once('/').and_then(|(provider, model)| {
-            let mut providers = settings.providers.iter();
-            let found = providers.find(|other| other.name == provider)?;
-            (!model.is_empty()).then_some((found.name.as_str(), model))
+        let addressed = name.split_once('/').filter(|(provider, model)| {
+            let is_there = settings.reach(provider).is_some();
+            is_there && !model.is_empty()
         });
         let (provider, model) =
             addressed.unwrap_or_else(|| (speaking(settings, wanted.dialect), name));
@@ -227,6 +226,7 @@ to = \"second/gpt-4o\"
             openai("claude/claude-opus-5", &[]),
             ["claude/claude-opus-5"]
         );
+        assert_eq!(openai("upstream/fast", &[]), ["upstream/fast"]);
         assert_eq!(openai("acme/model", &[]), ["upstream/acme/model"]);
         assert_eq!(openai("claude/", &[]), ["upstream/claude/"]);
     }

@@ -161,6 +161,10 @@ fn what_is_wrong_with_providers_and_lanes_is_told_with_its_place() {
             "p.toml:2: routes[0].tags: must name the tags that a call has to have; as in [\"eu\"]",
         ),
         (
+            "[models.a]\nlanes = [{ provider = \"z\" }]\n[providers.upstream]\nprofile = \"openai\"\n",
+            "p.toml:2: models.a.lanes[0].provider: \"z\" is no provider; there are: upstream\n",
+        ),
+        (
             "[breaker]\nopen = \"1h\"\n",
             "p.toml:2: breaker.open_max: must not be less than breaker.open",
         ),
@@ -171,6 +175,50 @@ fn what_is_wrong_with_providers_and_lanes_is_told_with_its_place() {
             "{text}\n{found}"
         );
     }
+}
+
+#[test]
+fn a_key_that_is_missing_is_one_problem() {
+    for (text, key) in [
+        ("[[routes]]\nto = \"a\"\n", "routes[0].tags"),
+        ("[[routes]]\ntags = [\"a\"]\n", "routes[0].to"),
+        ("[models.a]\nchoose = \"soonest\"\n", "models.a.lanes"),
+    ] {
+        let found = problems(text, &[]);
+        assert_eq!(found.matches(key).count(), 1, "{found}");
+    }
+}
+
+#[test]
+fn names_that_lead_nowhere_and_lanes_that_nothing_leads_to_are_noted() {
+    let text = |to: &str, rule: &str| {
+        format!(
+            "[providers.ghost]\nprofile = \"anthropic\"\napi_key = \"a\"\n[upstream]\napi_key = \"b\"\n\
+             [models.\"x/*\"]\nlanes = [{{}}]\n[models.fast]\n{rule}\n[[routes]]\ntags = [\"t\"]\nto = \"{to}\"\n"
+        )
+    };
+    let notices = |to: &str, rule: &str| {
+        let loaded = load(&text(to, rule), &[]).unwrap();
+        let notices = loaded.notices.iter().map(ToString::to_string);
+        let notices = notices.filter(|notice| !notice.contains("api_key"));
+        notices.collect::<Vec<_>>().join("\n")
+    };
+    let two = "lanes = [{}, { provider = \"ghost\", priority = 2 }]";
+    for to in ["ghost/m", "upstream/m", "x/m", "fast", "gpt-4o"] {
+        assert_eq!(notices(to, two), "", "{to}");
+    }
+    let found = notices("gosht/m", two);
+    assert!(
+        found.contains("routes[0].to: leads to no name of [models]"),
+        "{found}"
+    );
+    assert!(found.contains("did you mean \"ghost\"?"), "{found}");
+    let off = format!("{two}\nfall_back_on = []");
+    assert!(notices("fast", &off).contains("models.fast.lanes[1]: no call falls back on it"));
+    let equal = "lanes = [{}, { provider = \"ghost\" }]\nfall_back_on = []";
+    assert_eq!(notices("fast", equal), "");
+    let in_order = format!("{equal}\nchoose = \"in_order\"");
+    assert!(notices("fast", &in_order).contains("lanes[1]: no call falls back"));
 }
 
 #[test]
