@@ -52,6 +52,7 @@ pub(crate) async fn serve(
         Err(problem) => return refused(exchange, problem, Ending::Refused),
     };
     let mut call = Call {
+        deadline: worker.shared.clock.now() + exchange.caller.max_wait,
         exchange,
         plan,
         last_words: None,

@@ -228,10 +228,10 @@ fn is_dot_segment(segment: &str) -> bool {
     plain == "." || plain == ".."
 }
 
-/// Answers a call for the list of models, with the names that it lacks.
+/// Answers a call for the list of models, as its caller may see it.
 async fn listed(worker: &Arc<Worker>, call: Call, listing: Listing) -> Option<Response<ReplyBody>> {
     let response = answer(worker, call).await?;
-    Some(listing.add(response).await)
+    Some(listing.set_right(response).await)
 }
 
 async fn answer(worker: &Arc<Worker>, call: Call) -> Option<Response<ReplyBody>> {

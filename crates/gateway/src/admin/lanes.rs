@@ -74,7 +74,7 @@ const ILL_TOLD_MAX: usize = 8;
 
 /// How many lanes there are, and which are not well: for the feed.
 pub(super) fn in_short(shared: &Shared) -> LanesNow {
-    let (all, now) = (shared.lanes.all(), shared.clock.now());
+    let (all, now) = (shared.live().lanes.all(), shared.clock.now());
     let mut ill: Vec<LaneNow> = all.iter().filter_map(|lane| lane_now(lane, now)).collect();
     let returning = ill.iter().filter(|lane| lane.share.is_some()).count();
     let out = ill.len() - returning;

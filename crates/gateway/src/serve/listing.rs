@@ -1,6 +1,8 @@
-//! The names of `[models]` in the provider's list of models.
+//! The list of models as a caller may see it: with the names of `[models]`, and for a key that is for
+//! certain models without the others.
 //!
-//! Where none is configured, or the answer is not a list that is known, it goes on to the byte.
+//! Where there is nothing to add or leave out, or the answer is not a list that is known, it goes on to
+//! the byte.
 
 use std::borrow::Cow;
 
@@ -13,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::Call;
 use crate::body::ReplyBody;
+use crate::keys::KeyGrant;
 use crate::respond::Problem;
 use crate::route::plain_name;
 use crate::upstream::SendError;
@@ -23,10 +26,12 @@ const LIST_BYTES_MAX: usize = 16 << 20;
 /// The date of what has none, as Anthropic's own list has it.
 const NO_DATE: &str = "1970-01-01T00:00:00Z";
 
-/// The names to add to a list of models.
+/// What is to be added to a list of models, and left out of it.
 #[derive(Debug)]
 pub(super) struct Listing {
     names: Vec<String>,
+    /// The caller's key, where it is for certain models alone.
+    key: Option<KeyGrant>,
     /// Whether the caller speaks Anthropic's dialect.
     is_anthropic: bool,
 }
@@ -64,13 +69,13 @@ enum Entry<'a> {
 }
 
 impl Listing {
-    /// The names that the answer to a call lacks; `None` where there are none, or it does not ask for
-    /// the first page of the list. The provider is then asked for an answer that can be read.
+    /// What the answer to a call lacks and has too much; `None` where that is nothing. The provider is
+    /// then asked for an answer that can be read.
     pub(super) fn of(call: &mut Call) -> Option<Self> {
         let plan = &mut call.plan;
         let settings = &plan.live.settings;
         let path = plan.uri.path().trim_end_matches('/');
-        if settings.models.is_empty() || plan.method != Method::GET || path != "/v1/models" {
+        if plan.method != Method::GET || path != "/v1/models" {
             return None;
         }
         let query = plan.uri.query().unwrap_or_default();
@@ -78,10 +83,12 @@ impl Listing {
             .split('&')
             .any(|pair| pair.starts_with("after") || pair.starts_with("before"));
         let key = call.exchange.caller.key.as_ref();
+        let key = key.filter(|key| !key.models.is_empty()).cloned();
         let names = settings.models.iter().filter_map(plain_name);
-        let names = names.filter(|name| key.is_none_or(|key| key.allows(name)));
-        let names: Vec<_> = names.map(str::to_owned).collect();
-        if is_later_page || names.is_empty() {
+        let names = names.filter(|name| key.as_ref().is_none_or(|key| key.allows(name)));
+        let names = names.filter(|_| !is_later_page).map(str::to_owned);
+        let names: Vec<_> = names.collect();
+        if names.is_empty() && key.is_none() {
             return None;
         }
         for name in [ACCEPT_ENCODING, IF_NONE_MATCH, IF_MODIFIED_SINCE] {
@@ -89,12 +96,13 @@ impl Listing {
         }
         Some(Self {
             names,
+            key,
             is_anthropic: plan.headers.contains_key("anthropic-version"),
         })
     }
 
-    /// The answer with the names in front of the provider's.
-    pub(super) async fn add(self, response: Response<ReplyBody>) -> Response<ReplyBody> {
+    /// The answer as the caller may see it, with the names of `[models]` in front.
+    pub(super) async fn set_right(self, response: Response<ReplyBody>) -> Response<ReplyBody> {
         if response.status() != StatusCode::OK {
             return response;
         }
@@ -107,38 +115,50 @@ impl Listing {
             }
         };
         head.headers.remove(CONTENT_LENGTH);
-        let bytes = match self.added(&bytes) {
-            Some(added) => {
+        let bytes = match self.rewritten(&bytes) {
+            Some(rewritten) => {
                 head.headers.remove(ETAG);
-                added
+                rewritten
             }
             None => bytes,
         };
         Response::from_parts(head, ReplyBody::whole(bytes))
     }
 
-    /// The list with the names that it lacks; `None` where it is not a list that is known.
-    fn added(&self, bytes: &[u8]) -> Option<Bytes> {
+    /// The list with the names that it lacks and without what the key is not for; `None` where it is as
+    /// it should be, or not a list that is known.
+    fn rewritten(&self, bytes: &[u8]) -> Option<Bytes> {
         let text = std::str::from_utf8(bytes).ok()?;
         let list: List<'_> = serde_json::from_str(text).ok()?;
+        let entries: Vec<&RawValue> = serde_json::from_str(list.data.get()).ok()?;
         let listed: Vec<Listed<'_>> = serde_json::from_str(list.data.get()).ok()?;
         let is_listed = |name: &str| listed.iter().any(|entry| entry.id.as_deref() == Some(name));
         // The dialect of the answer decides, and not that of the question.
         let is_anthropic = self.is_anthropic && list.object.is_none();
         let names = self.names.iter().filter(|name| !is_listed(name));
-        let entries = names.map(|name| serde_json::to_string(&entry(name, is_anthropic)));
-        let entries = entries.collect::<Result<Vec<_>, _>>().ok()?;
-        if entries.is_empty() {
+        let own = names.map(|name| serde_json::to_string(&entry(name, is_anthropic)));
+        let own = own.collect::<Result<Vec<_>, _>>().ok()?;
+        let kept = entries.iter().zip(&listed);
+        let kept = kept.filter(|(_, listed)| self.may_see(listed));
+        let kept: Vec<&str> = kept.map(|(entry, _)| entry.get()).collect();
+        if own.is_empty() && kept.len() == entries.len() {
             return None;
         }
-        let mut own = entries.join(",");
-        if !listed.is_empty() {
-            own.push(',');
-        }
-        // What is read is a part of the text: behind its bracket the own entries go in.
-        let place = list.data.get().as_ptr() as usize - text.as_ptr() as usize + 1;
-        let (before, behind) = text.split_at_checked(place)?;
-        Some(Bytes::from([before, &own, behind].concat()))
+        let own = own.iter().map(String::as_str);
+        let data = own.chain(kept).collect::<Vec<_>>().join(",");
+        // What is read is a part of the text: the entries stand between its brackets.
+        let start = list.data.get().as_ptr() as usize - text.as_ptr() as usize + 1;
+        let end = start + list.data.get().len().saturating_sub(2);
+        let (before, behind) = (text.get(..start)?, text.get(end..)?);
+        Some(Bytes::from([before, &data, behind].concat()))
+    }
+
+    /// Whether an entry is of a model that the caller's key is for.
+    fn may_see(&self, entry: &Listed<'_>) -> bool {
+        let Some(key) = &self.key else {
+            return true;
+        };
+        entry.id.as_deref().is_some_and(|id| key.allows(id))
     }
 }
 
@@ -166,9 +186,10 @@ mod tests {
     fn added(names: &[&str], is_anthropic: bool, list: &str) -> Option<String> {
         let listing = Listing {
             names: names.iter().map(|name| (*name).to_owned()).collect(),
+            key: None,
             is_anthropic,
         };
-        let bytes = listing.added(list.as_bytes())?;
+        let bytes = listing.rewritten(list.as_bytes())?;
         Some(String::from_utf8(bytes.to_vec()).unwrap())
     }
 
@@ -178,8 +199,8 @@ mod tests {
             "{\"object\": \"list\",\n \"data\" : [ {\"x\":1,\"id\":\"gpt-4o\"} ], \"more\":[]}";
         let expected = "{\"object\": \"list\",\n \"data\" : [\
             {\"id\":\"fast\",\"object\":\"model\",\"created\":0,\"owned_by\":\"paceline\"},\
-            {\"id\":\"b\\\"c\",\"object\":\"model\",\"created\":0,\"owned_by\":\"paceline\"}, \
-            {\"x\":1,\"id\":\"gpt-4o\"} ], \"more\":[]}";
+            {\"id\":\"b\\\"c\",\"object\":\"model\",\"created\":0,\"owned_by\":\"paceline\"},\
+            {\"x\":1,\"id\":\"gpt-4o\"}], \"more\":[]}";
         let told = added(&["fast", "b\"c", "gpt-4o"], false, list);
         assert_eq!(told.as_deref(), Some(expected));
         let told = added(&["a"], true, list).unwrap();

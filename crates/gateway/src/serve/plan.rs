@@ -52,7 +52,7 @@ pub(crate) struct Plan {
     pub(crate) ways: Vec<Way>,
     /// The place in `settings.models` of the rule that says what is behind the name.
     pub(crate) rule: Option<usize>,
-    /// Whether a stream is to be asked for its usage, which is then kept from the caller.
+    /// Whether a stream may be asked for its usage, which is then kept from the caller.
     pub(crate) asks_usage: bool,
     /// Input and output that are to be expected, in tokens.
     pub(crate) expected_tokens: u64,
@@ -298,8 +298,7 @@ fn plan_json(
         .map(|tokens| tokens.saturating_mul(choices));
     exchange.service_tier = facts.service_tier.as_deref().map(str::to_owned);
     plan.expected_tokens = estimate.total();
-    plan.asks_usage = live.settings.upstream.include_usage
-        && facts.stream
+    plan.asks_usage = facts.stream
         && facts.include_usage != Some(true)
         && matches!(
             kind,

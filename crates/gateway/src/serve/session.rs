@@ -21,9 +21,9 @@ pub(crate) struct Admitted {
 /// # Errors
 /// When no lane takes it in the time that it may wait, or its limits never let it go.
 pub(crate) async fn admit(call: &mut Call) -> Result<Admitted, Problem> {
-    let deadline = call.exchange.shared.clock.now() + call.exchange.caller.max_wait;
+    let deadline = call.deadline;
     loop {
-        let way = choose(call, deadline).await.map_err(|problem| *problem)?;
+        let way = choose(call).await.map_err(|problem| *problem)?;
         let (exchange, plan) = (&mut call.exchange, &mut call.plan);
         take(exchange, plan, way);
         let may_leave = plan.ways.len() > 1;

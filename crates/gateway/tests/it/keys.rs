@@ -163,6 +163,28 @@ async fn a_tag_leads_a_key_to_no_model_that_it_is_not_for() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_key_for_certain_models_sees_these_alone_in_the_list() -> Result<()> {
+    let simulator = provider(vec![]).await?;
+    let rules = format!("{OWN}[models.\"gpt-4o-fast\"]\nlanes = [{{ model = \"gpt-4o-mini\" }}]\n");
+    for settings in [OWN, &*rules] {
+        let (folder, _, key) = folder_with(acme())?;
+        let gateway = TestGateway::start_in(folder, simulator.address(), settings, &[])?;
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str())];
+        let listed = gateway.caller().get("/v1/models", &headers).await?.json();
+        let entries = listed["data"].as_array().cloned().unwrap_or_default();
+        let ids: Vec<_> = entries
+            .iter()
+            .filter_map(|entry| entry["id"].as_str())
+            .collect();
+        assert!(ids.contains(&"gpt-4o-mini"), "{listed}");
+        assert!(ids.iter().all(|id| id.starts_with("gpt-4o")), "{listed}");
+        assert_eq!(ids.contains(&"gpt-4o-fast"), settings != OWN, "{listed}");
+    }
+    Ok(())
+}
+
 /// Work that the provider bills and whose answer tells no usage.
 const UNMETERED: [&str; 7] = [
     "/v1/batches",

@@ -301,6 +301,30 @@ async fn lanes_in_order_do_not_go_on_where_nothing_is_to_be_fallen_back_on() -> 
     Ok(())
 }
 
+#[tokio::test]
+async fn each_provider_says_for_itself_whether_streams_are_asked_for_their_usage() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    let text = format!(
+        "[upstream]\napi_key = \"sk-0\"\ninclude_usage = false\n[providers.p1]\n\
+         base_url = \"http://{}/v1\"\napi_key = \"sk-1\"\n",
+        second.address()
+    );
+    let gateway = TestGateway::start(first.address(), &text)?;
+    for (name, told) in [("upstream/gpt-4o-mini", 0.0), ("p1/gpt-4o-mini", 5.0)] {
+        let body = chat(5, true).replace("gpt-4o-mini", name);
+        let answer = gateway.caller().chat(&[], body).await?;
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        gateway.assert_settled_everywhere().await?;
+        let output = gateway.metric("paceline_usage_tokens_total", "kind=\"output\"");
+        let output = output.await?;
+        assert!(
+            (output - told).abs() < 0.01,
+            "{name}: {output} tokens are told"
+        );
+    }
+    Ok(())
+}
+
 /// Tokens that were admitted by all providers together, with `calls` of `tokens` each at once.
 async fn admitted(gateway: &TestGateway, calls: usize, tokens: u64) -> Result<usize> {
     let ask = |_| {
