@@ -16,10 +16,11 @@ use crate::budget;
 use crate::call_id;
 use crate::caller::Caller;
 use crate::labels;
-use crate::lanes::Lane;
+use crate::lanes::{Lane, routing_time};
 use crate::pace::Asks;
 use crate::relay::Outcome;
 use crate::shared::Shared;
+use crate::stored::Place;
 use crate::trace::{self, Trace};
 use beside::Part;
 
@@ -99,6 +100,8 @@ pub(crate) struct Exchange {
     pub(crate) lane: Option<Arc<Lane>>,
     /// Until when it waits while all lanes are ill.
     pub(crate) lanes_patience_until: Option<Timestamp>,
+    /// Whether it goes there with the gateway's own key.
+    pub(crate) own_key: bool,
     /// Whether it has left a queue for that of another lane.
     pub(crate) has_left: bool,
     /// The lanes that it went on from, and why.
@@ -173,6 +176,7 @@ impl Exchange {
             lanes: Vec::new(),
             lane: None,
             lanes_patience_until: None,
+            own_key: false,
             has_left: false,
             passed: Vec::new(),
             waited: Duration::ZERO,
@@ -239,6 +243,24 @@ impl Exchange {
         if outcome.service_tier.is_some() {
             self.service_tier.clone_from(&outcome.service_tier);
         }
+        if let Some(id) = &outcome.response_id {
+            self.keep_response(id);
+        }
+    }
+
+    /// Remembers where the response is that the answer brings.
+    pub(crate) fn keep_response(&self, id: &str) {
+        let Some(lane) = self.lane.as_ref() else {
+            return;
+        };
+        let place = Place {
+            provider: &lane.provider,
+            own_key: self.own_key,
+        };
+        let now = routing_time(self.shared.clock.now());
+        self.shared
+            .stored
+            .keep((&self.caller.tenant, id), place, now);
     }
 
     /// From the last sending to the start of the answer, if it has started.

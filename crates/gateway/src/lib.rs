@@ -43,6 +43,7 @@ mod route;
 mod serve;
 mod server;
 mod shared;
+mod stored;
 mod trace;
 mod upstream;
 

@@ -206,7 +206,7 @@ fn forward(
         _ => Cow::Borrowed(query),
     });
     let uri = upstream.target.path(below_version, query.as_deref())?;
-    let own_key = OwnKey::of(settings, plan.rule.is_some());
+    let own_key = OwnKey::of(settings, plan.own_key_only);
     let profile = way.profile;
     let mut headers = request_headers(
         request.headers(),

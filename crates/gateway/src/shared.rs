@@ -30,6 +30,7 @@ use crate::memory::{Memory, Recalled, common_salt};
 use crate::pace::{Registry, SharedPools};
 use crate::reach::Reach;
 use crate::record::Recorder;
+use crate::stored::Stored;
 use crate::trace::Telemetry;
 use crate::upstream::Places;
 
@@ -124,6 +125,8 @@ pub(crate) struct Shared {
     /// What the provider's clock shows.
     provider_clock: Mutex<ProviderClock>,
     pub(crate) registry: Registry,
+    /// Which provider keeps which response.
+    pub(crate) stored: Stored,
     /// How full pools were.
     pub(crate) past: Mutex<Past>,
     /// What happened to pools.
@@ -196,6 +199,7 @@ impl Shared {
                 sharing,
                 control,
             ),
+            stored: Stored::default(),
             past: Mutex::default(),
             changes,
             hot,

@@ -96,6 +96,7 @@ impl Exchange {
         self.attempts += std::mem::replace(&mut second.attempts, first_attempts);
         // From here on `second` is the story of the first attempt.
         std::mem::swap(&mut self.lane, &mut second.lane);
+        std::mem::swap(&mut self.own_key, &mut second.own_key);
         std::mem::swap(&mut self.pool, &mut second.pool);
         std::mem::swap(&mut self.asks, &mut second.asks);
         std::mem::swap(&mut self.estimated_tokens, &mut second.estimated_tokens);

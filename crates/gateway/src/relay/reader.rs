@@ -39,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) model: Option<String>,
     /// The service tier that answered.
     pub(crate) service_tier: Option<String>,
+    /// The id of a response of the Responses API.
+    pub(crate) response_id: Option<String>,
     /// A refusal inside a stream that began as a success.
     pub(crate) refusal: Option<Refusal>,
     /// Whether the stream itself says that the call failed.
@@ -137,6 +139,11 @@ impl Reader {
         })
     }
 
+    /// The id of the response that a stream tells, as far as it has told it.
+    pub(crate) fn response_id(&self) -> Option<&str> {
+        self.scanner()?.outcome().response_id.as_deref()
+    }
+
     /// The refusal that a stream began with, as long as no output came before it.
     pub(crate) fn early_refusal(&self) -> Option<&Refusal> {
         let outcome = self.scanner()?.outcome();
@@ -169,6 +176,7 @@ impl Reader {
                     usage: answered.usage,
                     model: answered.model,
                     service_tier: answered.service_tier,
+                    response_id: answered.response_id,
                     ..Outcome::default()
                 }
             }
@@ -203,6 +211,7 @@ fn of_stream(outcome: StreamOutcome) -> Outcome {
         usage: outcome.usage,
         model: outcome.model,
         service_tier: outcome.service_tier,
+        response_id: outcome.response_id,
         failed: outcome.refusal.is_some(),
         refusal: outcome.refusal,
         output_characters: outcome.output_characters,

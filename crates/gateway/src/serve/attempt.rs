@@ -311,6 +311,7 @@ pub(super) fn take(exchange: &mut Exchange, plan: &mut Plan, way: usize) {
         return;
     };
     exchange.lane = Some(Arc::clone(&way.lane));
+    exchange.own_key = way.own_key;
     let Some(paced) = &mut way.paced else {
         return;
     };
@@ -665,6 +666,10 @@ fn relay(call: Call, answer: Answer, sent_by: SentBy) -> Response<ReplyBody> {
             *response.body_mut() = ReplyBody::whole(bytes);
         }
         AnswerBody::Rest(rest, ready) => {
+            // A stream may be continued as soon as it has told its end.
+            if let Some(id) = reader.response_id() {
+                exchange.keep_response(id);
+            }
             let guards = Guards {
                 exchange,
                 lease,

@@ -21,7 +21,7 @@ use crate::exchange::Exchange;
 use crate::form::{FormBounds, NamedModel, read_form};
 use crate::intake::{IntakeBounds, IntakeError, WholeBody, read_whole};
 use crate::labels;
-use crate::lanes::Chooser;
+use crate::lanes::{Chooser, routing_time};
 use crate::learn::{coarse_profile, estimate_input};
 use crate::pace::{charge_parts, charge_rule};
 use crate::record::split_tags;
@@ -29,6 +29,7 @@ use crate::respond::Problem;
 use crate::route::{Route, Wanted, speaking};
 use crate::server::CallerBody;
 use crate::shared::{BufferedBytes, Live, Shared};
+use crate::stored::{Place, response_in_path};
 
 use super::is_read_in_full;
 use super::way::{Maker, Toll, TollOf, Way};
@@ -52,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) ways: Vec<Way>,
     /// The place in `settings.models` of the rule that says what is behind the name.
     pub(crate) rule: Option<usize>,
+    /// Whether callers' keys go nowhere: there are several lanes, or it was so before.
+    pub(crate) own_key_only: bool,
     /// Whether a stream may be asked for its usage, which is then kept from the caller.
     pub(crate) asks_usage: bool,
     /// Input and output that are to be expected, in tokens.
@@ -82,6 +85,7 @@ impl Plan {
             model_in_form: None,
             ways: Vec::new(),
             rule: None,
+            own_key_only: false,
             asks_usage: false,
             expected_tokens: 0,
             _room: None,
@@ -308,6 +312,9 @@ fn plan_json(
         json_toll(&facts, (rule, profile), &live, &estimate)
     };
     lay_ways(shared, plan, exchange, Some(&model), Some(&toll))?;
+    if let Some(response) = &facts.previous_response_id {
+        stay_with(shared, plan, exchange, response);
+    }
     let first = plan.ways.first().and_then(|way| way.paced.as_ref());
     let charge = first.map_or(Charge::ZERO, |paced| paced.charge);
     exchange.estimated_tokens = charge.get(Metric::Tokens);
@@ -340,7 +347,10 @@ fn lay_ways(
         dialect: kind.dialect(),
     };
     let mut route = Route::find(settings, wanted);
-    if model.is_none() {
+    let kept = place_in_path(shared, settings, plan.uri.path(), exchange);
+    if let Some(place) = kept {
+        route = Route::plain(place.provider, name);
+    } else if model.is_none() {
         route.lanes.retain(|lane| *lane.model == *name);
         route.lanes.truncate(1);
         if route.lanes.is_empty() {
@@ -354,6 +364,7 @@ fn lay_ways(
         let mut rules = live.settings.models.iter();
         rules.position(|other| std::ptr::eq(other, rule))
     });
+    plan.own_key_only = plan.rule.is_some() || kept.is_some_and(|place| place.own_key);
     let maker = Maker {
         shared,
         live: &live,
@@ -361,13 +372,50 @@ fn lay_ways(
         headers: &plan.headers,
         kind,
         model: name,
-        is_behind_rule: route.rule.is_some(),
+        is_behind_rule: plan.own_key_only,
     };
     let ways = route.lanes.iter().map(|lane| maker.way(lane, toll));
     plan.ways = ways.collect::<Result<_, _>>()?;
     let lanes = plan.ways.iter().map(|way| Arc::clone(&way.lane));
     exchange.lanes = lanes.collect();
     Ok(())
+}
+
+/// Where the response is that an unpaced call's path names.
+fn place_in_path<'a>(
+    shared: &Shared,
+    settings: &'a Settings,
+    path: &str,
+    exchange: &Exchange,
+) -> Option<Place<'a>> {
+    let endpoint = &exchange.endpoint;
+    let reads = endpoint.kind == EndpointKind::Responses && endpoint.pacing == Pacing::None;
+    let id = response_in_path(path).filter(|_| reads)?;
+    place_of(shared, settings, &exchange.caller, id)
+}
+
+fn place_of<'a>(
+    shared: &Shared,
+    settings: &'a Settings,
+    caller: &Caller,
+    response: &str,
+) -> Option<Place<'a>> {
+    let now = routing_time(shared.clock.now());
+    shared
+        .stored
+        .place((&caller.tenant, response), settings, now)
+}
+
+/// Leaves a call that continues a response the ways to where that is, if it has any.
+fn stay_with(shared: &Shared, plan: &mut Plan, exchange: &mut Exchange, response: &str) {
+    let live = Arc::clone(&plan.live);
+    let place = place_of(shared, &live.settings, &exchange.caller, response);
+    let is_there = |way: &Way| place.is_some_and(|place| *way.lane.provider == *place.provider);
+    if plan.ways.iter().any(is_there) {
+        plan.ways.retain(is_there);
+        let lanes = plan.ways.iter().map(|way| Arc::clone(&way.lane));
+        exchange.lanes = lanes.collect();
+    }
 }
 
 /// What the provider deducts at admission, which is not what the call will use in the end.

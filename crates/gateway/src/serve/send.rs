@@ -152,7 +152,7 @@ pub(super) fn build(
             body.ok_or_else(Problem::internal)?
         }
     };
-    let own_key = OwnKey::of(settings, plan.rule.is_some());
+    let own_key = OwnKey::of(settings, plan.own_key_only);
     let query = plan.uri.query();
     let query = query.map(|query| request_query(query, &plan.headers, &own_key, way.profile));
     let uri = upstream.target.path(&path, query.as_deref());

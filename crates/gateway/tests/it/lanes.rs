@@ -325,6 +325,45 @@ async fn each_provider_says_for_itself_whether_streams_are_asked_for_their_usage
     Ok(())
 }
 
+#[tokio::test]
+async fn what_continues_or_reads_a_response_goes_where_it_is() -> Result<()> {
+    let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
+    let gateway = gateway_to(&[&first, &second], EQUAL, "choose = \"weighted\"")?;
+    let caller = gateway.caller();
+    let key = [("authorization", "Bearer sk-caller")];
+    let mut lanes = Vec::new();
+    for stream in [false, false, true, true] {
+        let body = format!(r#"{{"model":"fast","input":"hello","store":true,"stream":{stream}}}"#);
+        let answer = caller.post("/v1/responses", &key, body).await?;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let text = answer.text();
+        let id = text.split('"').find(|word| word.starts_with("resp_"));
+        let id = id.context("an id")?.to_owned();
+        let lane = answer.header("x-paceline-lane").to_owned();
+        for _ in 0..3 {
+            let more = format!(r#"{{"model":"fast","input":"on","previous_response_id":"{id}"}}"#);
+            let answer = caller.post("/v1/responses", &key, more).await?;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.header("x-paceline-lane"), lane);
+        }
+        let path = format!("/v1/responses/{id}");
+        let read = caller.get(&path, &key).await?;
+        assert_eq!(
+            (read.status.as_u16(), read.json()["id"].as_str()),
+            (200, Some(&*id))
+        );
+        let removed = caller.request(http::Method::DELETE, &path, &key, "")?;
+        assert_eq!(caller.send(removed).await?.status, 200);
+        lanes.push(lane);
+    }
+    lanes.sort();
+    lanes.dedup();
+    assert_eq!(lanes.len(), 2, "they were spread: {lanes:?}");
+    let unknown = caller.get("/v1/responses/resp_none", &key).await?;
+    assert_eq!(unknown.status, 404);
+    Ok(())
+}
+
 /// Tokens that were admitted by all providers together, with `calls` of `tokens` each at once.
 async fn admitted(gateway: &TestGateway, calls: usize, tokens: u64) -> Result<usize> {
     let ask = |_| {

@@ -65,6 +65,8 @@ pub struct RequestFacts<'a> {
     /// Whether the request continues a stored response or conversation, whose tokens count too and
     /// are not in this body.
     pub previous_response: bool,
+    /// The stored response that the request continues.
+    pub previous_response_id: Option<Cow<'a, str>>,
     /// Whether the response runs in the background.
     pub background: bool,
     /// Whether the model is told to think first, in Anthropic's or Gemini's words.

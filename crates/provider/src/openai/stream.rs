@@ -47,6 +47,8 @@ pub struct StreamOutcome {
     pub model: Option<String>,
     /// The service tier that answered, which may be another than was asked for.
     pub service_tier: Option<String>,
+    /// The id of a response of the Responses API, which the provider may keep.
+    pub response_id: Option<String>,
     /// The last error seen that says more than that there was one.
     pub refusal: Option<Refusal>,
     /// Characters of output so far, over all choices, with reasoning and calls of tools: what a

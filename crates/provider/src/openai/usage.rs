@@ -48,6 +48,8 @@ pub struct Answered {
     pub model: Option<String>,
     /// The service tier that answered, which may be another than was asked for.
     pub service_tier: Option<String>,
+    /// The id of a response of the Responses API, which the provider may keep.
+    pub response_id: Option<String>,
 }
 
 impl Answered {
@@ -88,6 +90,7 @@ impl Answered {
             }
             b"model" | b"modelVersion" => name(json, &mut self.model),
             b"service_tier" => name(json, &mut self.service_tier),
+            b"id" if kind == EndpointKind::Responses => name(json, &mut self.response_id),
             _ => json.skip_unchecked().map(drop),
         }
     }

@@ -146,6 +146,10 @@ impl<'a> Fields<'a> {
         string(self.get(Field::ServiceTier)?)
     }
 
+    pub(super) fn previous_response_id(&self) -> Option<Cow<'a, str>> {
+        string(self.get(Field::PreviousResponseId)?)
+    }
+
     /// The most output tokens allowed, by the names that this kind of call reads.
     pub(super) fn max_output_tokens(
         &self,

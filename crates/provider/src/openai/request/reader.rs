@@ -318,6 +318,7 @@ impl<'a> Reader<'a, '_> {
             service_tier: self.fields.service_tier(),
             previous_response: self.fields.is_given(Field::PreviousResponseId)
                 || self.fields.is_given(Field::Conversation),
+            previous_response_id: self.fields.previous_response_id(),
             background: self.fields.is_true(Field::Background),
             thinking: self.thinking,
         })

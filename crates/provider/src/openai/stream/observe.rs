@@ -195,6 +195,9 @@ impl<'a> Facts<'a> {
             }
             b"model" | b"modelVersion" => usage::name(json, &mut outcome.model),
             b"service_tier" => usage::name(json, &mut outcome.service_tier),
+            b"id" if self.kind == EndpointKind::Responses => {
+                usage::name(json, &mut outcome.response_id)
+            }
             b"error" => {
                 let raw = json.skip_unchecked()?;
                 if raw != b"null" {
