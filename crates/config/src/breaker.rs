@@ -81,7 +81,7 @@ impl Default for RawBreaker {
             calls_min: 10,
             window: Span(Duration::from_secs(30)),
             open: Span(Duration::from_secs(2)),
-            open_max: Span(Duration::from_secs(60)),
+            open_max: Span(Duration::from_secs(20)),
             account_open: Span(Duration::from_secs(30 * 60)),
             patience: Span(Duration::from_secs(30)),
             late_after: None,

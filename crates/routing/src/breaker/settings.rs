@@ -21,7 +21,7 @@ pub struct BreakerSettings {
     pub faults_in_a_row: u32,
     /// How long the first trip keeps the lane out (2 s); each further one doubles it.
     pub open_first: Duration,
-    /// The longest time that doubling reaches (60 s).
+    /// The longest time that doubling reaches (20 s).
     pub open_max: Duration,
     /// How long the first trip keeps a lane out whose account is refused or has no credit (1 min);
     /// each further one doubles it.
@@ -107,7 +107,7 @@ impl Default for BreakerSettings {
             fault_share: 0.5,
             faults_in_a_row: 3,
             open_first: Duration::from_secs(2),
-            open_max: Duration::from_secs(60),
+            open_max: Duration::from_secs(20),
             open_account_first: Duration::from_secs(60),
             open_account_max: Duration::from_secs(1800),
             retry_after_max: Duration::from_secs(300),

@@ -144,10 +144,10 @@ fn half_of_the_last_results_trip_a_busy_lane_and_a_fifth_does_not() {
 }
 
 #[test]
-fn the_time_open_doubles_to_a_minute_and_starts_again_after_calm() {
+fn the_time_open_doubles_to_twenty_seconds_and_starts_again_after_calm() {
     let mut breaker = tripped();
     let mut now = 3;
-    for open in [2, 4, 8, 16, 32, 60, 60, 60] {
+    for open in [2, 4, 8, 16, 20, 20, 20, 20] {
         let until = breaker.view(ms(now)).next_probe.unwrap();
         assert_eq!(until, ms(now + open * 1000));
         now += open * 1000;
