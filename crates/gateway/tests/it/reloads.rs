@@ -119,7 +119,8 @@ async fn sessions_stay_on_their_lanes_when_their_rule_changes() -> Result<()> {
 async fn an_operator_wakes_calls_that_have_waited_for_a_lane_since_before_a_reload() -> Result<()> {
     let (first, second) = (provider(vec![]).await?, provider(vec![]).await?);
     second.set_faults(always("insufficient_quota"))?;
-    let alone = "[models.fast]\nlanes = [{ provider = \"p1\" }]\n";
+    // The lane comes back in about a minute.
+    let alone = "[breaker]\npatience = \"5m\"\n[models.fast]\nlanes = [{ provider = \"p1\" }]\n";
     let gateway = TestGateway::start(first.address(), &text(&second, "sk-1", alone))?;
     assert_eq!(ask(&gateway, "").await?.status, 429);
     second.set_faults(Vec::new())?;
