@@ -44,6 +44,8 @@ mod serve;
 mod server;
 mod shared;
 mod stored;
+#[cfg(test)]
+mod test_settings;
 mod trace;
 mod upstream;
 

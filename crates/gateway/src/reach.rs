@@ -44,26 +44,13 @@ impl Reach {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use paceline_config::{Overrides, SourceFile, Sources};
-
     use super::*;
+    use crate::test_settings::settings;
 
     #[test]
     fn a_gateway_reaches_somebody_as_long_as_one_provider_is_not_known_to_be_away() {
         let text = "[providers.second]\nprofile = \"openai\"\n";
-        let file = Some(SourceFile {
-            name: "p.toml".into(),
-            content: text.as_bytes().to_vec(),
-        });
-        let env = BTreeMap::from([("HOME".to_owned(), "/nowhere".to_owned())]);
-        let sources = Sources {
-            file,
-            env: &env,
-            overrides: Overrides::default(),
-        };
-        let settings = Settings::load(sources).unwrap().settings;
+        let settings = settings(text).unwrap();
         let reach = Reach::default();
         assert!(reach.may_any(&settings));
         assert!(reach.note(UPSTREAM, false) && !reach.note(UPSTREAM, false));

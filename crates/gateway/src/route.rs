@@ -156,24 +156,10 @@ pub(crate) fn speaking(settings: &Settings, dialect: Option<Dialect>) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use paceline_config::{Overrides, SourceFile, Sources};
-
     use super::*;
 
     fn settings(text: &str) -> Settings {
-        let file = Some(SourceFile {
-            name: "p.toml".into(),
-            content: text.as_bytes().to_vec(),
-        });
-        let env = BTreeMap::from([("HOME".to_owned(), "/nowhere".to_owned())]);
-        let sources = Sources {
-            file,
-            env: &env,
-            overrides: Overrides::default(),
-        };
-        Settings::load(sources).unwrap().settings
+        crate::test_settings::settings(text).unwrap()
     }
 
     const TEXT: &str = "

@@ -3,23 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use paceline_config::{Overrides, SourceFile, Sources};
 use paceline_keys::NewKey;
 
 use super::*;
 
 fn settings(toml: &str) -> Settings {
-    let env = [("HOME".to_owned(), "/home/ada".to_owned())].into();
-    let file = Some(SourceFile {
-        name: "paceline.toml".into(),
-        content: toml.as_bytes().to_vec(),
-    });
-    let sources = Sources {
-        file,
-        env: &env,
-        overrides: Overrides::default(),
-    };
-    Settings::load(sources).unwrap().settings
+    crate::test_settings::settings(toml).unwrap()
 }
 
 fn watched(folder: &Path) -> Watched {

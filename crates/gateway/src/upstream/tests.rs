@@ -10,7 +10,6 @@ mod secured;
 mod server;
 mod slow;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -20,7 +19,6 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use paceline_config as config;
-use paceline_config::{Overrides, Settings, SourceFile, Sources};
 
 use super::{Connection, SendError, Upstream, request_headers};
 use crate::body::UpstreamBody;
@@ -29,18 +27,8 @@ use crate::upstream::OwnKey;
 /// The provider at `base_url`, with these keys of the configuration.
 fn settings(base_url: &str, keys: &str) -> Result<config::Upstream> {
     let file = format!("[upstream]\nbase_url = \"{base_url}\"\n{keys}\n");
-    let loaded = Settings::load(Sources {
-        file: Some(SourceFile {
-            name: "test.toml".into(),
-            content: file.into_bytes(),
-        }),
-        env: &BTreeMap::from([("HOME".to_owned(), "/nowhere".to_owned())]),
-        overrides: Overrides::default(),
-    });
-    Ok(loaded
-        .map_err(|problems| anyhow!("{problems}"))?
-        .settings
-        .upstream)
+    let loaded = crate::test_settings::settings(&file);
+    Ok(loaded.map_err(|problems| anyhow!("{problems}"))?.upstream)
 }
 
 /// The way to it.

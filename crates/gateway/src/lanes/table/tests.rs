@@ -1,8 +1,5 @@
 //! Which lanes are kept, and what metrics call them.
 
-use std::collections::BTreeMap;
-
-use paceline_config::{Overrides, SourceFile, Sources};
 use paceline_routing::{Fault, FaultKind, Outcome};
 
 use super::*;
@@ -20,17 +17,7 @@ lanes = [{}, { provider = \"second\", model = \"gpt-4o\" }]
 ";
 
 fn settings() -> Settings {
-    let file = Some(SourceFile {
-        name: "p.toml".into(),
-        content: TEXT.as_bytes().to_vec(),
-    });
-    let env = BTreeMap::from([("HOME".to_owned(), "/nowhere".to_owned())]);
-    let sources = Sources {
-        file,
-        env: &env,
-        overrides: Overrides::default(),
-    };
-    Settings::load(sources).unwrap().settings
+    crate::test_settings::settings(TEXT).unwrap()
 }
 
 fn lanes(settings: &Settings) -> Lanes {
